@@ -1,0 +1,1 @@
+"""The three operators and the runtime they share."""

@@ -1,0 +1,1 @@
+"""cass-operator: from a CassandraDatacenter to StatefulSets, Services and started nodes."""

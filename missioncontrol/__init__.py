@@ -1,0 +1,1 @@
+"""The shared core of Mission Control; imports none of the three servers."""

@@ -1,0 +1,1 @@
+"""Talking to kube-apiservers: connections, REST client, informers, work queues, leases."""

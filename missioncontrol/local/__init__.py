@@ -1,0 +1,1 @@
+"""The local environment: real control planes without Docker, and simulated nodes."""

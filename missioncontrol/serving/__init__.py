@@ -1,0 +1,1 @@
+"""What every server shares: flags, logs, health, metrics, TLS."""
