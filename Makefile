@@ -1,0 +1,64 @@
+# The developer's interface; CI uses the same targets. Needed beforehand: Python 3.11 or newer and make.
+# (Go only where the official releases of Kubernetes, etcd and OPA cannot be reached.)
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# Tests that compare with recorded behaviour of the upstream operators read it from this folder.
+export GOLDENS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup binaries test lint types unit integration e2e benchmark generate demo demo-down lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Prepare the virtual environment; leaves the command at .venv/bin/missioncontrol
+
+.venv/.ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Mission Control needs Python 3.11 or newer; none was found (set PYTHON=/path/to/python3)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks the venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Preparing .venv from requirements.lock"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+binaries: setup ## Fetch or build kube-apiserver, etcd, kubectl, opa … into the cache
+	@$(BIN)/missioncontrol local binaries
+
+test: setup lint types unit integration e2e ## Lint, types, unit, integration and end-to-end tests
+
+lint: setup ## Style, layer rules, and that generated files are up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m missioncontrol.api.emit --check
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+unit: setup ## Pure logic: fast, no processes
+	$(PYTEST) tests/unit -n auto
+
+integration: setup binaries ## Each part against real kube-apiservers
+	$(PYTEST) tests/integration -n 2 --dist loadgroup
+
+e2e: setup binaries ## The whole system, driven by kubectl
+	$(PYTEST) tests/e2e
+
+benchmark: setup binaries ## Measure; the figures in docs/performance.md come from here
+	$(PYTEST) tests/benchmarks -s
+
+generate: setup ## Write everything that is generated from missioncontrol/api
+	$(BIN)/python -m missioncontrol.api.emit
+
+demo: setup binaries ## Start a control plane and two data planes, and play the story
+	@$(BIN)/missioncontrol demo
+
+demo-down: setup ## End what `make demo` left running
+	@$(BIN)/missioncontrol local down
+
+lock: setup ## Resolve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q -o requirements.lock
