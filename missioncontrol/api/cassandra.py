@@ -1,4 +1,4 @@
-"""CassandraDatacenter (cassandra.datastax.com/v1beta1): one datacenter of Cassandra nodes in one Kubernetes cluster.
+"""CassandraDatacenter (cassandra.datastax.com/v1beta1): one datacenter in one Kubernetes cluster.
 
 Fields, defaults and limits are upstream's: a manifest that upstream accepts is accepted here.
 """
@@ -36,7 +36,7 @@ class ManagementApiAuthManual(KubeModel):
     """Mutual TLS between operator and management API with certificates that the user provides."""
 
     client_secret_name: str = Field(
-        description="Secret with the client certificate that the operator presents (ca.crt, tls.crt, tls.key)."
+        description="Secret with the client certificate of the operator (ca.crt, tls.crt, tls.key)."
     )
     server_secret_name: str = Field(
         description="Secret with the certificate that the nodes serve (ca.crt, tls.crt, tls.key)."
@@ -220,7 +220,7 @@ class CassandraDatacenterSpec(KubeModel):
     )
     datacenter_name: str | None = Field(
         None,
-        description="Name of the datacenter inside Cassandra, where it differs from metadata.name. Fixed once made.",
+        description="Name inside Cassandra, where it differs from metadata.name. Fixed once made.",
     )
     size: Int32 = Field(ge=1, description="Number of nodes, over all racks.")
     server_type: ServerType = Field(description="Database: cassandra, dse or hcd.")
@@ -236,11 +236,11 @@ class CassandraDatacenterSpec(KubeModel):
     )
     config: FreeObject | None = Field(
         None,
-        description="Configuration of the database by file: cassandra-yaml, jvm-server-options, dse-yaml and others.",
+        description="Configuration of the database by file: cassandra-yaml, jvm-server-options and others.",
     )
     config_secret: str | None = Field(
         None,
-        description="Secret in the same namespace whose key config holds the configuration; wins over config.",
+        description="Secret whose key config holds the configuration; wins over the field config.",
     )
     management_api_auth: ManagementApiAuth | None = Field(
         None, description="How the operator authenticates to the nodes."
@@ -259,7 +259,7 @@ class CassandraDatacenterSpec(KubeModel):
     )
     racks: list[Rack] = Field(
         default_factory=list,
-        description="Racks, to which nodes are dealt evenly; without any there is one named default. Append only.",
+        description="Racks, to which nodes are dealt evenly; without any, one named default. Append only.",
     )
     storage_config: StorageConfig = Field(description="Where the nodes keep their data.")
     replace_nodes: list[str] = Field(
@@ -276,7 +276,7 @@ class CassandraDatacenterSpec(KubeModel):
     )
     allow_multiple_nodes_per_worker: bool | None = Field(
         None,
-        description="Let several nodes share a Kubernetes node. Needs CPU and memory requests and limits. Fixed once made.",
+        description="Let nodes share a Kubernetes node. Needs CPU and memory requests and limits. Fixed.",
     )
     superuser_secret_name: str | None = Field(
         None, description="Secret with username and password of the superuser. Fixed once made."

@@ -1,4 +1,4 @@
-"""The tasks of a data plane (control.k8ssandra.io/v1alpha1): CassandraTask, ScheduledTask and K8ssandraTask."""
+"""The tasks of a data plane (control.k8ssandra.io): CassandraTask, ScheduledTask and K8ssandraTask."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class CassandraJob(KubeModel):
 
     name: str = Field(description="Name of the job, for people.")
     command: str = Field(
-        description="What to do: restart, rebuild, cleanup, upgradesstables, scrub, compact, garbagecollect, flush, "
-        "move, replacenode, refresh or tsreload."
+        description="What to do: restart, rebuild, cleanup, upgradesstables, scrub, compact, garbagecollect, "
+        "flush, move, replacenode, refresh or tsreload."
     )
     args: JobArguments | None = Field(None, description="Arguments of the command.")
 

@@ -43,11 +43,7 @@ class KubeModel(BaseModel):
         return data
 
     def to_dict(self) -> dict[str, Any]:
-        """The object for the wire: camelCase, without what is unset."""
-        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
-
-    def to_set_dict(self) -> dict[str, Any]:
-        """Like to_dict, but only what was given: no defaults."""
+        """The object for the wire: camelCase, only what was given; the API server adds the defaults."""
         return self.model_dump(by_alias=True, exclude_none=True, exclude_unset=True, mode="json")
 
 
@@ -78,7 +74,7 @@ IMMUTABLE = Rule("self == oldSelf", "is immutable")
 
 @dataclass(frozen=True, slots=True)
 class CoreType:
-    """The schema of a Kubernetes type, by its OpenAPI name; resolved from a snapshot when schemas are emitted.
+    """The schema of a Kubernetes type, by its OpenAPI name; taken from a snapshot when schemas are emitted.
 
     ``drop_list_maps`` names arrays inside the type whose list-map markers must go (upstream does so for
     container ports, to let users give partial entries).
@@ -106,7 +102,8 @@ LIST_SET = Schema({"x-kubernetes-list-type": "set"})
 MAP_ATOMIC = Schema({"x-kubernetes-map-type": "atomic"})
 PRESERVE_UNKNOWN = Schema({"x-kubernetes-preserve-unknown-fields": True})
 
-_QUANTITY_PATTERN = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
+_NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+_QUANTITY_PATTERN = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
 
 Time = Annotated[str, Schema({"format": "date-time"})]
 Int32 = Annotated[int, Schema({"format": "int32"})]

@@ -1,4 +1,4 @@
-"""Every name that is part of an interface: labels, annotations, finalizers, conditions, reasons, object names.
+"""Every name that is part of an interface: labels, annotations, finalizers, conditions, reasons, objects.
 
 Keys of labels and annotations are plain strings, because they become keys of JSON objects; values
 that stand alone (condition types, reasons, phases) are enumerations. The functions below are
@@ -387,7 +387,7 @@ def seed_service_name(cluster: str) -> str:
 
 
 def datacenter_service_name(cluster: str, datacenter: str, suffix: str = "service") -> str:
-    """A Service of a datacenter; suffixes: service, all-pods-service, additional-seed-service, node-port-service."""
+    """A Service of a datacenter: with the suffix ``service`` the one that clients connect to."""
     return f"{cleanup_for_kubernetes(cluster)}-{cleanup_for_kubernetes(datacenter)}-{suffix}"
 
 

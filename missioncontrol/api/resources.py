@@ -1,4 +1,4 @@
-"""Every resource this project reads or writes: its group, version, plural and kind, and the paths that follow.
+"""Every resource this project reads or writes: group, version, plural and kind, and the paths that follow.
 
 Resources are addressed by these constants and never by strings put together in place, so that a
 misspelt plural is an error of the type checker and not a 404 at three in the morning.
