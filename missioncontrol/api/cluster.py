@@ -67,7 +67,7 @@ class MissionControlClusterSpec(KubeModel):
     )
     prefix_dcs: bool | None = Field(
         None,
-        description="Put the name of the cluster in front of the names of its datacenters in the data planes.",
+        description="Put the cluster's name in front of the names of its datacenters in the data planes.",
     )
     encryption: Encryption | None = Field(None, description="Encryption of connections inside the cluster.")
     data_api: FreeObject | None = Field(None, description="The Data API of older manifests; not supported.")

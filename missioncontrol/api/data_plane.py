@@ -32,7 +32,7 @@ class DataPlaneSpec(KubeModel):
     allowed_namespaces: Annotated[list[str], LIST_SET] = Field(
         default_factory=list,
         max_length=1000,
-        description="Namespaces that clusters may use there beyond the one with the name of their own namespace.",
+        description="Namespaces that clusters may use there, beyond the one named like their own.",
     )
 
 

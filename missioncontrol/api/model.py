@@ -15,7 +15,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+
+
+def to_camel(name: str) -> str:
+    """The name on the wire: ``server_version`` becomes ``serverVersion``. Digits change nothing."""
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 class KubeModel(BaseModel):
