@@ -114,6 +114,10 @@ class Annotation:
     MANAGEMENT_API: Final = "missioncontrol.io/management-api"
     REQUESTED_BY: Final = "missioncontrol.io/requested-by"
     GENERATED_PLAN: Final = "missioncontrol.io/plan"
+    # on a cluster: names of data planes that are gone for good and whose part is not waited for, comma-separated
+    ABANDON_DATA_PLANES: Final = "missioncontrol.io/abandon-data-planes"
+    # on what mission-control-operator applies in a plane: hash of what it applied
+    APPLIED_HASH: Final = "missioncontrol.io/applied-hash"
 
     # cass-operator: read on the CassandraDatacenter
     SKIP_USER_CREATION: Final = "cassandra.datastax.com/skip-user-creation"

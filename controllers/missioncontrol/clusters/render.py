@@ -1,0 +1,129 @@
+"""The objects that a plane gets for a cluster: pure functions of the snapshot and the rollout."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from controllers.missioncontrol.clusters.facts import Cluster, Datacenter, Snapshot
+from controllers.missioncontrol.clusters.replication import (
+    owner_plane,
+    replication_annotation,
+    system_replication,
+)
+from controllers.missioncontrol.clusters.rollout import Rollout
+from controllers.missioncontrol.clusters.seeds import outside_seeds
+from controllers.missioncontrol.identity import namespace_labels
+from missioncontrol.api.names import Annotation
+from missioncontrol.api.resources import K8SSANDRA_CLUSTERS, NAMESPACES, SECRETS
+
+APPLIED_HASH: Final = Annotation.APPLIED_HASH
+
+
+def render_namespace(cluster: Cluster) -> dict[str, Any]:
+    """The namespace, where it has to be made; it is shared with the other clusters of the same namespace."""
+    return {
+        "apiVersion": NAMESPACES.api_version,
+        "kind": NAMESPACES.kind,
+        "metadata": {"name": cluster.namespace, "labels": namespace_labels(cluster.owner.control_plane)},
+    }
+
+
+def render_superuser_copy(cluster: Cluster, data: Mapping[str, str]) -> dict[str, Any]:
+    """The copy of the superuser Secret; `data` is base64 as in the original."""
+    return {
+        "apiVersion": SECRETS.api_version,
+        "kind": SECRETS.kind,
+        "metadata": {
+            "name": cluster.superuser_secret,
+            "namespace": cluster.namespace,
+            "labels": cluster.owner.labels(),
+        },
+        "type": "Opaque",
+        "data": dict(data),
+    }
+
+
+def render_k8ssandra_cluster(snapshot: Snapshot, rollout: Rollout, plane: str) -> dict[str, Any] | None:
+    """The K8ssandraCluster of a plane; None while none of its datacenters may be made."""
+    cluster = snapshot.cluster
+    local = [each for each in cluster.datacenters if each.plane == plane and each.name in rollout.sizes]
+    if not local:
+        return None
+    spec = copy.deepcopy(dict(cluster.spec.get("k8ssandra") or {}))
+    cassandra = dict(spec.get("cassandra") or {})
+    first = cluster.datacenters[0].name
+    cassandra["datacenters"] = [_datacenter(each, rollout.sizes[each.name], first=first) for each in local]
+    cassandra["superuserSecretRef"] = {"name": cluster.superuser_secret}
+    seeds = sorted({*(cassandra.get("additionalSeeds") or ()), *outside_seeds(snapshot, plane)})
+    cassandra.pop("additionalSeeds", None)
+    if seeds:
+        cassandra["additionalSeeds"] = seeds
+    spec["cassandra"] = cassandra
+    body: dict[str, Any] = {
+        "apiVersion": K8SSANDRA_CLUSTERS.api_version,
+        "kind": K8SSANDRA_CLUSTERS.kind,
+        "metadata": {
+            "name": cluster.name,
+            "namespace": cluster.namespace,
+            "labels": cluster.owner.labels(),
+            "annotations": _annotations(snapshot, plane),
+        },
+        "spec": spec,
+    }
+    body["metadata"]["annotations"][APPLIED_HASH] = fingerprint(body)
+    return body
+
+
+def fingerprint(body: Mapping[str, Any]) -> str:
+    """A short hash of what is applied: it shows when a field was dropped, which comparing members does not."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether an object lacks anything that is wanted of it; what the server or others added does not count."""
+    return not all(key in live and _contained(value, live[key]) for key, value in wanted.items())
+
+
+def _contained(wanted: Any, live: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and not differs(wanted, live)
+    if isinstance(wanted, list | tuple):
+        return (
+            isinstance(live, list | tuple)
+            and len(wanted) == len(live)
+            and all(_contained(each, other) for each, other in zip(wanted, live, strict=True))
+        )
+    return bool(wanted == live)
+
+
+def _annotations(snapshot: Snapshot, plane: str) -> dict[str, str]:
+    if plane != owner_plane(snapshot):
+        return {}
+    return {Annotation.INITIAL_SYSTEM_REPLICATION: replication_annotation(system_replication(snapshot))}
+
+
+def _datacenter(datacenter: Datacenter, size: int, *, first: str) -> dict[str, Any]:
+    body = copy.deepcopy(dict(datacenter.body))
+    body.pop("k8sContext", None)
+    body["size"] = size
+    metadata = dict(body.get("metadata") or {})
+    if datacenter.name != first:
+        # roles live in a keyspace of the whole cluster: only its first datacenter creates them
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), Annotation.SKIP_USER_CREATION: "true"}
+    body["metadata"] = metadata
+    return body
+
+
+__all__ = [
+    "APPLIED_HASH",
+    "differs",
+    "fingerprint",
+    "render_k8ssandra_cluster",
+    "render_namespace",
+    "render_superuser_copy",
+]

@@ -1,0 +1,63 @@
+"""Who owns the system keyspaces, and the replication that it is to give them.
+
+Operators of planes see only their own datacenters and would each replicate the system keyspaces to those
+alone. So exactly one K8ssandraCluster, that of the plane of the first datacenter, carries the map of the whole
+cluster; a datacenter enters it when its nodes have joined, for Cassandra refuses to replicate to a datacenter
+that it does not know.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from controllers.missioncontrol.clusters.facts import Snapshot
+from controllers.missioncontrol.clusters.rollout import settled
+from missioncontrol.api.names import Annotation
+
+MAX_REPLICATION_FACTOR: Final = 3
+
+
+def owner_plane(snapshot: Snapshot) -> str:
+    """The plane whose K8ssandraCluster owns the system keyspaces."""
+    datacenters = snapshot.cluster.datacenters
+    return datacenters[0].plane if datacenters else ""
+
+
+def system_replication(snapshot: Snapshot) -> dict[str, int]:
+    """Replication factors by datacenter. They only ever grow here, and only over nodes that have joined."""
+    cluster = snapshot.cluster
+    if not cluster.datacenters:
+        return {}
+    factors = _published(snapshot)
+    first = cluster.datacenters[0]
+    factors.setdefault(_ring_name(first.body, first.name), min(MAX_REPLICATION_FACTOR, first.size))
+    for datacenter in cluster.datacenters:
+        name = _ring_name(datacenter.body, datacenter.name)
+        asked = snapshot.asked(datacenter)
+        if asked and settled(snapshot.facts(datacenter), asked):
+            factors[name] = max(factors.get(name, 0), min(MAX_REPLICATION_FACTOR, asked))
+    return factors
+
+
+def replication_annotation(factors: dict[str, int]) -> str:
+    """The value of the annotation: compact and sorted, so that the same map is the same text."""
+    return json.dumps(factors, sort_keys=True, separators=(",", ":"))
+
+
+def _published(snapshot: Snapshot) -> dict[str, int]:
+    placed = snapshot.plane(owner_plane(snapshot)).placed
+    if placed is None or not snapshot.cluster.owner.owns(placed.labels):
+        return {}
+    try:
+        value = json.loads(placed.annotations.get(Annotation.INITIAL_SYSTEM_REPLICATION, "{}"))
+    except ValueError:
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {str(name): factor for name, factor in value.items() if isinstance(factor, int)}
+
+
+def _ring_name(body: object, name: str) -> str:
+    override = body.get("datacenterName") if isinstance(body, dict) else None
+    return str(override or name)

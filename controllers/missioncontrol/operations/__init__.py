@@ -1,0 +1,1 @@
+"""Operations: queued for each cluster, carried out by K8ssandraTasks in the planes, tracked to their end."""
