@@ -88,7 +88,9 @@ class Lease:
             await asyncio.wait((work, keeper), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 self._renewed_at = None
-                log.warning("no longer leading: the lease %s/%s was not renewed in time", self.namespace, self.name)
+                log.warning(
+                    "no longer leading: the lease %s/%s was not renewed in time", self.namespace, self.name
+                )
         finally:
             # Also when run itself is cancelled: first the work ends, and only then another may begin. The lease is
             # renewed until then.

@@ -105,7 +105,9 @@ def issue(
     key = ec.generate_private_key(ec.SECP256R1())
     end = min(now + lifetime, ca.not_valid_after_utc)
     if end <= now:
-        raise CertificateError(f"the CA {ca.subject.rfc4514_string()} ended at {ca.not_valid_after_utc:%Y-%m-%d %H:%M}")
+        raise CertificateError(
+            f"the CA {ca.subject.rfc4514_string()} ended at {ca.not_valid_after_utc:%Y-%m-%d %H:%M}"
+        )
     builder = (
         _builder(_name(common_name, organizations), ca.subject, key.public_key(), now=now, lifetime=end - now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -162,9 +164,13 @@ def check(pair: Leaf | Authority, *, now: datetime) -> None:
     if _spki(_private_key(pair.key_pem).public_key()) != _spki(certificate.public_key()):
         raise CertificateError("the key does not belong to the certificate")
     if certificate.not_valid_after_utc <= now:
-        raise CertificateError(f"the certificate ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
+        raise CertificateError(
+            f"the certificate ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+        )
     if certificate.not_valid_before_utc > now:
-        raise CertificateError(f"the certificate begins at {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC")
+        raise CertificateError(
+            f"the certificate begins at {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+        )
     if isinstance(pair, Authority) and not _is_ca(certificate):
         raise CertificateError("the certificate is not one of a CA")
 
@@ -193,7 +199,9 @@ def _is_ca(certificate: x509.Certificate) -> bool:
 
 def _name(common_name: str, organizations: Sequence[str]) -> x509.Name:
     if not common_name or len(common_name) > COMMON_NAME_LIMIT:
-        raise CertificateError(f"a common name has 1 to {COMMON_NAME_LIMIT} characters, not {len(common_name)}")
+        raise CertificateError(
+            f"a common name has 1 to {COMMON_NAME_LIMIT} characters, not {len(common_name)}"
+        )
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, value) for value in organizations]
     return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
