@@ -1,0 +1,249 @@
+"""A CassandraDatacenter as the operator thinks of it: its spec, and the names and numbers that follow.
+
+Immutable and without I/O: rendering and deciding start from this value alone. Names are upstream's, so that
+objects which an upstream operator made are found again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from missioncontrol.api import names
+from missioncontrol.api.cassandra import CassandraDatacenterSpec, CassandraDatacenterStatus, Rack
+from missioncontrol.api.names import Annotation, Label, LabelValue
+from missioncontrol.api.resources import CASSANDRA_DATACENTERS
+from missioncontrol.kube.views import Meta, Object
+
+CASSANDRA_CONTAINER = "cassandra"
+MANAGEMENT_PORT_NAME = "mgmt-api-http"
+DEFAULT_MANAGEMENT_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class RackPlan:
+    """One rack: what it is called everywhere, and its share of nodes and seeds."""
+
+    rack: Rack
+    statefulset: str
+    nodes: int
+    seeds: int
+
+    @property
+    def name(self) -> str:
+        return self.rack.name
+
+    @property
+    def label(self) -> str:
+        """The rack as the value of a label."""
+        return names.clean_label_value(self.rack.name)
+
+
+@dataclass(frozen=True)
+class Datacenter:
+    """One CassandraDatacenter."""
+
+    metadata: Meta
+    spec: CassandraDatacenterSpec
+    status: CassandraDatacenterStatus
+
+    @classmethod
+    def of(cls, view: Object) -> Datacenter:
+        """Parse the stored object; pydantic's ValidationError names what is wrong with it."""
+        return cls(
+            metadata=view.metadata,
+            spec=CassandraDatacenterSpec.model_validate(view.spec),
+            status=CassandraDatacenterStatus.model_validate(view.status),
+        )
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        return self.metadata.namespace
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid
+
+    @cached_property
+    def resource_name(self) -> str:
+        """The part of object names that stands for this datacenter; never changes once it was ready."""
+        return names.cleanup_for_kubernetes(self.status.datacenter_name or self.name)
+
+    @property
+    def cassandra_name(self) -> str:
+        """The name of the datacenter inside Cassandra."""
+        return self.spec.datacenter_name or self.name
+
+    @cached_property
+    def racks(self) -> tuple[Rack, ...]:
+        return tuple(self.spec.racks) or (Rack(name=names.DEFAULT_RACK),)
+
+    @cached_property
+    def plan(self) -> tuple[RackPlan, ...]:
+        """The racks in their order with their shares of `spec.size`."""
+        shares = names.split_racks(self.spec.size, len(self.racks))
+        seeds = names.seeds_by_rack(self.spec.size, len(self.racks))
+        return tuple(
+            RackPlan(rack=rack, statefulset=self.statefulset_name(rack.name), nodes=share, seeds=seed)
+            for rack, share, seed in zip(self.racks, shares, seeds, strict=True)
+        )
+
+    def statefulset_name(self, rack: str) -> str:
+        return names.statefulset_name(self.spec.cluster_name, self.resource_name, rack)
+
+    # --- labels --------------------------------------------------------------------------------
+
+    @cached_property
+    def cluster_labels(self) -> dict[str, str]:
+        return {Label.CLUSTER: names.clean_label_value(self.spec.cluster_name)}
+
+    @cached_property
+    def datacenter_labels(self) -> dict[str, str]:
+        return {**self.cluster_labels, Label.DATACENTER: names.clean_label_value(self.name)}
+
+    def rack_labels(self, rack: str) -> dict[str, str]:
+        return {**self.datacenter_labels, Label.RACK: names.clean_label_value(rack)}
+
+    @cached_property
+    def operator_labels(self) -> dict[str, str]:
+        """What every object carries. A user's labels may replace these, but not those that name the owner."""
+        own = {
+            Label.APP_MANAGED_BY: LabelValue.CASS_OPERATOR,
+            Label.APP_NAME: LabelValue.CASSANDRA,
+            Label.APP_INSTANCE: names.clean_label_value(f"cassandra-{self.spec.cluster_name}"),
+            Label.APP_VERSION: self.spec.server_version,
+            Label.APP_CREATED_BY: LabelValue.CASS_OPERATOR,
+        }
+        extra = self.spec.additional_labels or {}
+        return {**own, **{key: names.clean_label_value(value) for key, value in extra.items()}}
+
+    def labels(self, identity: dict[str, str]) -> dict[str, str]:
+        """The labels of an object: the operator's and the user's, then those that say whose it is."""
+        return {**self.operator_labels, **identity}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The user's annotations for every object."""
+        return dict(self.spec.additional_annotations or {})
+
+    def annotated(self, key: str, value: str | None = None) -> bool:
+        """Whether the datacenter carries an annotation (with that value, if one is given)."""
+        found = self.metadata.annotations.get(key)
+        return found is not None if value is None else found == value
+
+    # --- names of objects ----------------------------------------------------------------------
+
+    @property
+    def seed_service(self) -> str:
+        return names.seed_service_name(self.spec.cluster_name)
+
+    @property
+    def service(self) -> str:
+        return names.datacenter_service_name(self.spec.cluster_name, self.resource_name)
+
+    @property
+    def all_pods_service(self) -> str:
+        return names.all_pods_service_name(self.spec.cluster_name, self.resource_name)
+
+    @property
+    def additional_seed_service(self) -> str:
+        return names.additional_seed_service_name(self.spec.cluster_name, self.resource_name)
+
+    @property
+    def node_port_service(self) -> str:
+        return names.node_port_service_name(self.spec.cluster_name, self.resource_name)
+
+    @property
+    def pod_disruption_budget(self) -> str:
+        return names.pod_disruption_budget_name(self.name)
+
+    @property
+    def superuser_secret(self) -> str:
+        return self.spec.superuser_secret_name or names.superuser_secret_name(self.spec.cluster_name)
+
+    @property
+    def owner_reference(self) -> dict[str, object]:
+        """The reference by which Kubernetes deletes what belongs to this datacenter."""
+        return {
+            "apiVersion": CASSANDRA_DATACENTERS.api_version,
+            "kind": CASSANDRA_DATACENTERS.kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+    # --- what kind of server -------------------------------------------------------------------
+
+    @property
+    def is_dse(self) -> bool:
+        return self.spec.server_type == "dse"
+
+    @property
+    def is_hcd(self) -> bool:
+        return self.spec.server_type == "hcd"
+
+    @property
+    def has_thrift(self) -> bool:
+        return self.is_dse or self.spec.server_version.startswith("3.")
+
+    @cached_property
+    def version(self) -> tuple[int, int, int]:
+        """The server's version as numbers; what follows the first three is left aside."""
+        parts = [part for part in self.spec.server_version.split("-")[0].split(".") if part.isdecimal()]
+        major, minor, patch = (*(int(part) for part in parts[:3]), 0, 0, 0)[:3]
+        return major, minor, patch
+
+    @property
+    def read_only_root(self) -> bool:
+        """Whether containers run on a read-only root file system."""
+        if self.spec.read_only_root_filesystem is not None:
+            return self.spec.read_only_root_filesystem
+        if self.spec.server_image:
+            return False
+        if self.is_dse:
+            return self.spec.server_version.startswith(("6.8", "6.9"))
+        return self.is_hcd or self.version >= (4, 1, 0)
+
+    @property
+    def uses_client_builder(self) -> bool:
+        """Whether k8ssandra-client builds the configuration, and not the older cass-config-builder."""
+        if self.annotated(Annotation.USE_NEW_CONFIG_BUILDER, LabelValue.TRUE) or self.is_hcd:
+            return True
+        return not self.is_dse and self.version >= (4, 1, 0)
+
+    @property
+    def native_port(self) -> int | None:
+        """The node port of clients, if node ports are used for them."""
+        ports = self.spec.networking.node_port if self.spec.networking else None
+        return (ports.native_ssl or ports.native) if ports else None
+
+    @property
+    def internode_port(self) -> int | None:
+        """The node port of internode traffic, if node ports are used for it."""
+        ports = self.spec.networking.node_port if self.spec.networking else None
+        return (ports.internode_ssl or ports.internode) if ports else None
+
+    @property
+    def uses_node_ports(self) -> bool:
+        return bool(self.spec.networking and self.spec.networking.node_port)
+
+    @property
+    def uses_host_network(self) -> bool:
+        return bool(self.spec.networking and self.spec.networking.host_network)
+
+    @cached_property
+    def management_port(self) -> int:
+        """The port of the management API: 8080, unless the user's cassandra container says otherwise."""
+        pod_spec = (self.spec.pod_template_spec or {}).get("spec") or {}
+        for container in pod_spec.get("containers") or ():
+            if container.get("name") != CASSANDRA_CONTAINER:
+                continue
+            for port in container.get("ports") or ():
+                if port.get("name") == MANAGEMENT_PORT_NAME and port.get("containerPort"):
+                    return int(port["containerPort"])
+        return DEFAULT_MANAGEMENT_PORT

@@ -1,0 +1,1 @@
+"""Kubernetes objects of a datacenter as pure functions of its spec: no I/O, no clock."""

@@ -1,0 +1,44 @@
+"""The superuser's Secret, made once where the spec names none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.render.metadata import rendered
+from missioncontrol.api.names import Annotation, Label, LabelValue
+from missioncontrol.api.resources import SECRETS
+
+PASSWORD_BYTES = 40
+
+
+def superuser_secret(datacenter: Datacenter, *, password: str) -> dict[str, Any]:
+    """The Secret with a new password. It has no owner: it outlives the datacenter, as its data does."""
+    identity = {**datacenter.datacenter_labels, Label.WATCHED: LabelValue.TRUE}
+    body = rendered(
+        SECRETS,
+        datacenter.superuser_secret,
+        datacenter,
+        identity,
+        annotations={Annotation.WATCHED_BY: watched_by("", datacenter)},
+        owned=False,
+    )
+    data = {"username": datacenter.superuser_secret, "password": password}
+    return {**body, "type": "Opaque", "stringData": data}
+
+
+def watchers(annotation: str) -> list[str]:
+    """The datacenters (``namespace/name``) that use a Secret; what is no list of names counts as none."""
+    try:
+        found = json.loads(annotation) if annotation else []
+    except ValueError:
+        return []
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+def watched_by(annotation: str, datacenter: Datacenter) -> str:
+    """The annotation with this datacenter added."""
+    known = watchers(annotation)
+    own = f"{datacenter.namespace}/{datacenter.name}"
+    return json.dumps([*known, own] if own not in known else known, separators=(",", ":"))

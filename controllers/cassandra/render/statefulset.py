@@ -1,0 +1,74 @@
+"""The StatefulSet of a rack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controllers.cassandra.datacenter import Datacenter, RackPlan
+from controllers.cassandra.render.hashing import with_hash
+from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.render.metadata import rendered
+from controllers.cassandra.render.pod import pod_template
+from missioncontrol.api.names import Annotation
+from missioncontrol.api.resources import STATEFUL_SETS
+
+Json = dict[str, Any]
+
+MIN_READY_SECONDS = 5
+DATA_VOLUME = "server-data"
+
+
+def statefulset(datacenter: Datacenter, rack: RackPlan, images: ImageConfig, *, replicas: int) -> Json:
+    """The StatefulSet with its hash annotation, which does not depend on `replicas`."""
+    body = rendered(STATEFUL_SETS, rack.statefulset, datacenter, datacenter.rack_labels(rack.name))
+    seconds = datacenter.spec.min_ready_seconds
+    spec: Json = {
+        "replicas": replicas,
+        "serviceName": datacenter.all_pods_service,
+        "podManagementPolicy": "Parallel",
+        "minReadySeconds": MIN_READY_SECONDS if seconds is None else seconds,
+        "selector": {"matchLabels": datacenter.rack_labels(rack.name)},
+        "template": pod_template(datacenter, rack, images),
+        "volumeClaimTemplates": _claims(datacenter, rack),
+    }
+    if datacenter.spec.max_unavailable is not None:
+        rolling = {"maxUnavailable": datacenter.spec.max_unavailable, "partition": 0}
+        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": rolling}
+    return with_hash({**body, "spec": spec})
+
+
+def keep_immutable(desired: Json, live: Json) -> Json:
+    """The desired StatefulSet for an update: immutable fields and the mark of the last restart stay."""
+    spec = {**desired["spec"]}
+    for field in ("selector", "serviceName", "podManagementPolicy"):
+        if field in live["spec"]:
+            spec[field] = live["spec"][field]
+    spec["volumeClaimTemplates"] = [
+        {key: value for key, value in claim.items() if key != "status"}
+        for claim in live["spec"].get("volumeClaimTemplates", [])
+    ]
+    live_template = live["spec"].get("template", {}).get("metadata", {}).get("annotations") or {}
+    restarted_at = live_template.get(Annotation.RESTARTED_AT)
+    if restarted_at:
+        template = spec["template"]
+        notes = {**template["metadata"].get("annotations", {}), Annotation.RESTARTED_AT: restarted_at}
+        spec["template"] = {**template, "metadata": {**template["metadata"], "annotations": notes}}
+    return {**desired, "spec": spec}
+
+
+def _claims(datacenter: Datacenter, rack: RackPlan) -> list[Json]:
+    storage = datacenter.spec.storage_config
+    wanted = [(DATA_VOLUME, storage.cassandra_data_volume_claim_spec or {})]
+    wanted += [(volume.name, volume.pvc_spec) for volume in storage.additional_volumes if volume.pvc_spec]
+    metadata: Json = {"labels": datacenter.labels(datacenter.rack_labels(rack.name))}
+    if datacenter.annotations:
+        metadata["annotations"] = datacenter.annotations
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, **metadata},
+            "spec": dict(spec),
+        }
+        for name, spec in wanted
+    ]
