@@ -1,1 +1,1 @@
-"""Rules about objects beyond their schema: pure functions that return every cause at once."""
+"""Rules about objects that a schema cannot say: pure functions from objects to causes with field paths."""
