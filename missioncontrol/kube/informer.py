@@ -78,7 +78,7 @@ class Informer(Generic[T]):
         self.field_selector = field_selector
         self.last_contact: datetime | None = None
         self.last_error = ""
-        self._view = view
+        self.view = view
         self._decoder = msgspec.json.Decoder(view)
         self._store: Store[T] = Store()
         self._synced = asyncio.Event()
@@ -133,9 +133,9 @@ class Informer(Generic[T]):
         if not self.synced:
             return
         try:
-            obj = msgspec.convert(written, self._view)
+            obj = msgspec.convert(written, self.view)
         except msgspec.ValidationError as error:
-            log.warning("a written object cannot be read as %s: %s", self._view.__name__, error)
+            log.warning("a written object cannot be read as %s: %s", self.view.__name__, error)
             return
         meta = obj.metadata
         if self.namespace and meta.namespace != self.namespace:

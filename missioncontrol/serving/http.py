@@ -7,7 +7,7 @@ listener is busy.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -76,12 +76,12 @@ def parse_address(bind_address: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)
 
 
-def _probe(checks: Mapping[str, Check]) -> Callable[[web.Request], web.StreamResponse]:
-    async def handle(_: web.Request) -> web.Response:
+def _probe(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(_: web.Request) -> web.StreamResponse:
         complaints = {name: check() for name, check in checks.items()}
         lines = [f"[-] {name}: {text}" if text else f"[+] {name} ok" for name, text in complaints.items()]
         failed = any(complaints.values())
         lines.append("not ok" if failed else "ok")
         return web.Response(status=503 if failed else 200, text="\n".join(lines) + "\n")
 
-    return handle  # type: ignore[return-value]
+    return handle
