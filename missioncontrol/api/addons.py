@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from missioncontrol.api.model import (
     Probe,
     Quantity,
     ResourceRequirements,
+    Schema,
     SecretKeyRef,
     SecurityContext,
     Toleration,
@@ -250,7 +251,7 @@ class ReaperTemplate(KubeModel):
     )
     heap_size: Quantity = Field("2Gi", description="Heap of Reaper.")
     telemetry: Telemetry | None = Field(None, description="Metrics and logs of Reaper.")
-    http_management: HttpManagement | None = Field(
+    http_management: Annotated[HttpManagement | None, Schema({"default": {"enabled": True}})] = Field(
         None, description="Whether Reaper uses the management API (the default) or JMX."
     )
     encryption: ReaperEncryption | None = Field(None, description="TLS of Reaper's own endpoint.")

@@ -17,10 +17,10 @@ class JvmOptions(KubeModel):
 
     heap_size: Quantity | None = Field(
         None,
-        description="Deprecated: initial and maximum size of the heap; use heap_initial_size and heap_max_size.",
+        description="Deprecated: size of the heap; use heap_initial_size and heap_max_size.",
     )
     heap_new_gen_size: Quantity | None = Field(
-        None, description="Deprecated: young generation; use gc_cms_heap_size_young_generation."
+        None, description="Deprecated: use gc_cms_heap_size_young_generation."
     )
     additional_options: list[str] = Field(
         default_factory=list, description="Options of the JVM beyond those below, in cassandra-env.sh."

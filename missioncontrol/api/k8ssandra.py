@@ -107,11 +107,11 @@ class DatacenterOptions(KubeModel):
     )
     telemetry: Telemetry | None = Field(None, description="Metrics and logs.")
     cdc: CdcConfiguration | None = Field(None, description="Deprecated: change data capture into Pulsar.")
-    containers: Annotated[list[Container], list_map("name")] = Field(
+    containers: list[Container] = Field(
         default_factory=list,
         description="Containers to add to the pods; one named cassandra changes Cassandra's own container.",
     )
-    init_containers: Annotated[list[Container], list_map("name")] = Field(
+    init_containers: list[Container] = Field(
         default_factory=list, description="Init containers to add to the pods."
     )
     extra_volumes: ExtraVolumes | None = Field(None, description="Further volumes of the pods.")

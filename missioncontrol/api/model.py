@@ -115,10 +115,8 @@ Int32 = Annotated[int, Schema({"format": "int32"})]
 Int64 = Annotated[int, Schema({"format": "int64"})]
 IntOrString = Annotated[int | str, Schema({"x-kubernetes-int-or-string": True})]
 Quantity = Annotated[int | str, Schema({"x-kubernetes-int-or-string": True, "pattern": _QUANTITY_PATTERN})]
-# any JSON object; null is accepted because templating tools send it for an empty section
-FreeObject = Annotated[
-    dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True})
-]
+# any JSON object
+FreeObject = Annotated[dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True})]
 
 ResourceRequirements = Annotated[dict[str, Any], CoreType("io.k8s.api.core.v1.ResourceRequirements")]
 PersistentVolumeClaimSpec = Annotated[
@@ -145,7 +143,7 @@ class LocalObjectReference(KubeModel):
 
     schema_extra = {"x-kubernetes-map-type": "atomic"}
 
-    name: str | None = Field(None, description="Name of the object.")
+    name: str = Field("", description="Name of the object.")
 
 
 class ObjectReference(KubeModel):

@@ -21,7 +21,7 @@ class OperationSpec(KubeModel):
     cluster_name: str = Field(
         min_length=1, max_length=253, description="MissionControlCluster in the same namespace to work on."
     )
-    datacenters: Annotated[list[str], LIST_ATOMIC] = Field(
+    datacenters: Annotated[list[Annotated[str, Field(max_length=253)]], LIST_ATOMIC] = Field(
         default_factory=list,
         max_length=100,
         description="Datacenters to work on, one after the other in this order; all of the cluster if empty.",
