@@ -1,4 +1,6 @@
-"""A small controller runtime: identities in queues, informers, four outcomes, a lease, clusters that come and go."""
+"""A small controller runtime: identities in queues, informers, four outcomes, a lease, clusters that come and
+go.
+"""
 
 from controllers.runtime.cluster import Cluster
 from controllers.runtime.controller import Controller

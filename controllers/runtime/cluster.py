@@ -25,7 +25,9 @@ InformerKey = tuple["Resource", str, str, str]
 
 
 class Cluster:
-    """A connection with its caches. `client` reads its own writes: what it writes is in the informers at once."""
+    """A connection with its caches. `client` reads its own writes: what it writes is in the informers at
+    once.
+    """
 
     def __init__(
         self,
@@ -64,7 +66,9 @@ class Cluster:
         ]
 
     async def wait_synced(self) -> None:
-        """Wait until all informers have their first list, however long, saying what is missing twice a minute."""
+        """Wait until all informers have their first list, however long, saying what is missing twice a
+        minute.
+        """
         while not self.synced:
             waiting = [informer for informer in self._informers.values() if not informer.synced]
             try:

@@ -1,7 +1,7 @@
 """From changes to reconciles: sources put keys into queues, workers take them out.
 
-Each cluster has its own queue and workers, so that keys of a dark cluster, which time out one after the other, delay
-no other's. A key is never in two workers at once.
+Each cluster has its own queue and workers, so that keys of a dark cluster, which time out one after the
+other, delay no other's. A key is never in two workers at once.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Controller:
         self._said: OrderedDict[Key, str] = OrderedDict()
         self._metrics: Metrics | None = None
 
-    # Sources ----------------------------------------------------------------------------------------------------
+    # Sources -----------------------------------------------------------------------------------------------
 
     def watch(self, informer: Informer[T], mapper: Mapper[T] | None = None, *, cluster: str = HOME) -> None:
         """Reconcile the keys of each object that changes; by default the object itself, in `cluster`.
 
-        `mapper` gets the object before and after a change, so that also those it no longer points to are reconciled.
-        `cluster` is where the informer watches: when that cluster leaves, the source is dropped.
+        `mapper` gets the object before and after a change, so that also those it no longer points to are
+        reconciled. `cluster` is where the informer watches: when that cluster leaves, the source is dropped.
         """
         to_keys: Mapper[T] = mapper or (lambda obj: [Key(cluster, obj.metadata.namespace, obj.metadata.name)])
         self._sources.append((cluster, informer, to_keys))
@@ -76,7 +76,9 @@ class Controller:
         informer.add_handler(changed)
 
     def enqueue(self, key: Key) -> None:
-        """Reconcile a key soon. Keys of clusters that are not there are dropped: all are asked for when one joins."""
+        """Reconcile a key soon. Keys of clusters that are not there are dropped: all are asked for when one
+        joins.
+        """
         queue = self._queues.get(key.cluster)
         if queue is not None:
             queue.add(key)
@@ -95,7 +97,7 @@ class Controller:
                     if cluster is None or key.cluster == cluster:
                         self.enqueue(key)
 
-    # Clusters ---------------------------------------------------------------------------------------------------
+    # Clusters ----------------------------------------------------------------------------------------------
 
     def bind(self, metrics: Metrics) -> None:
         """Report to these metrics from now on."""
@@ -125,7 +127,7 @@ class Controller:
             for cluster, queue in list(self._queues.items())
         ]
 
-    # Work -------------------------------------------------------------------------------------------------------
+    # Work --------------------------------------------------------------------------------------------------
 
     async def work(self, cluster: str) -> None:
         """Reconcile the cluster's keys until it leaves or `drain`; what is in work then is finished first."""

@@ -1,7 +1,7 @@
 """Kubernetes Events about what controllers do: for people, never for programs, and never in the way.
 
-`event` only puts a note into a bounded queue; what finds no room is dropped and counted. An event that repeats within
-some minutes becomes a series on the first one.
+`event` only puts a note into a bounded queue; what finds no room is dropped and counted. An event that
+repeats within some minutes becomes a series on the first one.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class EventRecorder:
         type: EventType = "Normal",
         action: str = "Reconcile",
     ) -> None:
-        """Tell people about an object: `reason` is a constant in CamelCase, `note` a sentence. Never waits or raises."""
+        """Tell people about an object: `reason` is a constant in CamelCase, `note` a sentence. Never waits or
+        raises.
+        """
         short = cut(reason, REASON_LIMIT)
         entry = _Note(resource, meta, type, short, cut(note, NOTE_LIMIT), cut(action, 128), datetime.now(UTC))
         try:

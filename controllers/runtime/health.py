@@ -1,7 +1,7 @@
 """Whether a cluster answers, as seen by asking it every few seconds.
 
-Watches alone do not tell: a stopped API server keeps their connections open in silence. Two failures in a row make
-a cluster unavailable, which takes at most about ten seconds.
+Watches alone do not tell: a stopped API server keeps their connections open in silence. Two failures in a row
+make a cluster unavailable, which takes at most about ten seconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The life of an operator: what starts in which order, who may work, and how it ends.
 
-Start: probes and metrics first, so that kubelet sees a process that is starting and not one that is dead; then
-informers; then, when the home cluster's caches are complete, the lease; then controllers. A cluster's controllers begin
-only when that cluster's own caches are complete: an empty cache looks like a world in which all must be created.
-End: controllers finish what they have in hand, the lease is released, then the rest.
+Start: probes and metrics first, so that kubelet sees a process that is starting and not one that is dead;
+then informers; then, when the home cluster's caches are complete, the lease; then controllers. A cluster's
+controllers begin only when that cluster's own caches are complete: an empty cache looks like a world in which
+all must be created. End: controllers finish what they have in hand, the lease is released, then the rest.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Manager:
             client, controller=name, instance=self.identity, dropped=self.metrics.events_dropped.inc
         )
 
-    # Declaring --------------------------------------------------------------------------------------------------
+    # Declaring ---------------------------------------------------------------------------------------------
 
     @property
     def leading(self) -> bool:
@@ -117,10 +117,12 @@ class Manager:
         self._member_hooks.append(hook)
 
     def on_health(self, hook: ClusterHook) -> None:
-        """Call `hook(cluster)` when a cluster (also the home one) becomes available, goes away or changes version."""
+        """Call `hook(cluster)` when a cluster (also the home one) becomes available, goes away or changes
+        version.
+        """
         self._health_hooks.append(hook)
 
-    # Members ----------------------------------------------------------------------------------------------------
+    # Members -----------------------------------------------------------------------------------------------
 
     @property
     def members(self) -> dict[str, Cluster]:
@@ -158,7 +160,7 @@ class Manager:
         await cluster.stop(close=True)
         self.metrics.drop_cluster([controller.name for controller in self._controllers], name)
 
-    # Running ----------------------------------------------------------------------------------------------------
+    # Running -----------------------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`; raises when something fails that should not. Closes the clients."""
@@ -236,7 +238,7 @@ class Manager:
         if self._fault is not None and not self._fault.done():
             self._fault.set_exception(error)
 
-    # Wiring -----------------------------------------------------------------------------------------------------
+    # Wiring ------------------------------------------------------------------------------------------------
 
     def _make(self, name: str, client: Client) -> Cluster:
         if self.lease is not None:

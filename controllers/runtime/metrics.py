@@ -1,7 +1,7 @@
 """Metrics under the names of controller-runtime and client-go, so that existing dashboards and alerts fit.
 
-Every series exists from the start with 0: a rate over a series that appears only with the first error misses it.
-No label ever holds the name of an object.
+Every series exists from the start with 0: a rate over a series that appears only with the first error misses
+it. No label ever holds the name of an object.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ QUEUE_SECONDS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 60)
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """One queue at one moment: keys that wait, and since the start, how many became wanted or were tried again."""
+    """One queue at one moment: keys that wait, and since the start, how many became wanted or were tried
+    again.
+    """
 
     name: str
     cluster: str
@@ -42,75 +44,66 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        by_controller = {"labelnames": ("controller",), "registry": self.registry}
-        by_queue = {"labelnames": ("name", "cluster"), "registry": self.registry}
-        self.reconciles = Counter(
-            "controller_runtime_reconcile_total",
-            "Reconciles by result",
-            labelnames=("controller", "result"),
-            registry=self.registry,
+        controller, queue = ("controller",), ("name", "cluster")
+        self.reconciles = self._counter(
+            "controller_runtime_reconcile_total", "Reconciles by result", "controller", "result"
         )
-        self.errors = Counter(
-            "controller_runtime_reconcile_errors_total", "Failed reconciles", **by_controller
+        self.errors = self._counter(
+            "controller_runtime_reconcile_errors_total", "Failed reconciles", *controller
         )
-        self.terminal_errors = Counter(
+        self.terminal_errors = self._counter(
             "controller_runtime_terminal_reconcile_errors_total",
             "Reconciles that failed for good",
-            **by_controller,
+            *controller,
         )
-        self.panics = Counter(
-            "controller_runtime_reconcile_panics_total",
-            "Reconciles that failed by a fault of the program",
-            **by_controller,
+        self.panics = self._counter(
+            "controller_runtime_reconcile_panics_total", "Faults of the program in reconciles", *controller
         )
-        self.seconds = Histogram(
-            "controller_runtime_reconcile_time_seconds",
-            "Length of a reconcile",
-            buckets=SECONDS,
-            **by_controller,
+        self.seconds = self._histogram(
+            "controller_runtime_reconcile_time_seconds", "Length of a reconcile", SECONDS, *controller
         )
-        self.max_workers = Gauge(
-            "controller_runtime_max_concurrent_reconciles", "Workers for each cluster", **by_controller
+        self.max_workers = self._gauge(
+            "controller_runtime_max_concurrent_reconciles", "Workers for each cluster", *controller
         )
-        self.active_workers = Gauge(
-            "controller_runtime_active_workers", "Workers that reconcile now", **by_controller
+        self.active_workers = self._gauge(
+            "controller_runtime_active_workers", "Workers that reconcile now", *controller
         )
-        self.queue_seconds = Histogram(
-            "workqueue_queue_duration_seconds", "How long keys waited", buckets=QUEUE_SECONDS, **by_queue
+        self.queue_seconds = self._histogram(
+            "workqueue_queue_duration_seconds", "How long keys waited", QUEUE_SECONDS, *queue
         )
-        self.work_seconds = Histogram(
-            "workqueue_work_duration_seconds", "How long keys were worked on", buckets=SECONDS, **by_queue
+        self.work_seconds = self._histogram(
+            "workqueue_work_duration_seconds", "How long keys were worked on", SECONDS, *queue
         )
-        self.leader = Gauge(
-            "leader_election_master_status",
-            "Whether this process leads",
-            labelnames=("name",),
-            registry=self.registry,
-        )
-        self.requests = Counter(
+        self.leader = self._gauge("leader_election_master_status", "Whether this process leads", "name")
+        self.requests = self._counter(
             "rest_client_requests_total",
             "Requests to kube-apiservers (code 0: no answer)",
-            labelnames=("code", "method", "cluster"),
-            registry=self.registry,
+            *("code", "method", "cluster"),
         )
-        self.cluster_up = Gauge(
-            "missioncontrol_cluster_available",
-            "Whether a cluster's API server answers",
-            labelnames=("cluster",),
-            registry=self.registry,
+        self.cluster_up = self._gauge(
+            "missioncontrol_cluster_available", "Whether a cluster's API server answers", "cluster"
         )
-        self.events_dropped = Counter(
-            "missioncontrol_events_dropped_total",
-            "Events not written for lack of room or rights",
-            registry=self.registry,
+        self.events_dropped = self._counter(
+            "missioncontrol_events_dropped_total", "Events not written for lack of room or rights"
         )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
     def controller(self, name: str, *, workers: int) -> None:
         """Let every series of a controller exist."""
         for result in RESULTS:
             self.reconciles.labels(name, result)
-        for counter in (self.errors, self.terminal_errors, self.panics, self.seconds, self.active_workers):
+        for counter in (self.errors, self.terminal_errors, self.panics):
             counter.labels(name)
+        self.seconds.labels(name)
+        self.active_workers.labels(name)
         self.max_workers.labels(name).set(workers)
 
     def queue(self, name: str, cluster: str) -> None:

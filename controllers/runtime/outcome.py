@@ -1,8 +1,8 @@
 """What a reconciler is given and what it gives back.
 
 A key is only an identity: the reconciler reads the state itself. There are four outcomes: Done, RequeueAfter,
-Terminal, and an exception, which is tried again with backoff. The message is one sentence that says what was done
-and why; it is logged when it changes, and belongs into the object's Progressing condition as well.
+Terminal, and an exception, which is tried again with backoff. The message is one sentence that says what was
+done and why; it is logged when it changes, and belongs into the object's Progressing condition as well.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ import random
 
 
 class Backoff:
-    """Seconds to wait after the n-th failure in a row: doubling from `base` to `limit`, scattered by a quarter."""
+    """Seconds to wait after the n-th failure in a row: doubling from `base` to `limit`, scattered by a
+    quarter.
+    """
 
     def __init__(self, *, base: float = 0.2, limit: float = 30.0) -> None:
         self._base, self._limit = base, limit

@@ -1,7 +1,7 @@
 """The verbs of the Kubernetes API on whole objects, as dicts.
 
-Every write goes through `Transport.guard` (see there). `on_written` is told of every object that the server gave
-back for a write, so that caches can read their own writes.
+Every write goes through `Transport.guard` (see there). `on_written` is told of every object that the server
+gave back for a write, so that caches can read their own writes.
 """
 
 from __future__ import annotations

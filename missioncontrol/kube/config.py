@@ -1,8 +1,8 @@
 """Where a cluster is and how we prove who we are: kubeconfig files and the pod's own ServiceAccount.
 
-A kubeconfig is read strictly. Plugins (exec, auth-provider) are never run; a kubeconfig that somebody else wrote
-(a data plane's Secret) is read with `only_inline`, so that it cannot make us read files of this machine or send
-passwords over connections that anybody could listen to. Every complaint names the field.
+A kubeconfig is read strictly. Plugins (exec, auth-provider) are never run; a kubeconfig that somebody else
+wrote (a data plane's Secret) is read with `only_inline`, so that it cannot make us read files of this machine
+or send passwords over connections that anybody could listen to. Every complaint names the field.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def in_cluster(*, root: Path = SERVICE_ACCOUNT, environ: dict[str, str] | None =
 def from_kubeconfig(
     data: bytes | str | Path, *, context: str | None = None, only_inline: bool = False
 ) -> ClusterConfig:
-    """The cluster and user of a context (default: the current one). Relative paths start at the file's folder."""
+    """The cluster and user of a context (default: the current one). Relative paths start at the file's
+    folder.
+    """
     raw, folder = _read(data)
     document = _parse(raw)
     name = context or document.get("current-context") or ""

@@ -1,4 +1,6 @@
-"""Bearer tokens that change while we run: a projected ServiceAccount token lives an hour and is renewed in place."""
+"""Bearer tokens that change while we run: a projected ServiceAccount token lives an hour and is renewed in
+place.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class TokenSource:
         self._read_at = 0.0
 
     def token(self) -> str | None:
-        """The present token; a file is read at most every few seconds, and the last token serves while it is gone."""
+        """The present token; a file is read at most every few seconds, and the last token serves while it is
+        gone.
+        """
         if self._file is None:
             return self._fixed
         if self._cached is None or time.monotonic() - self._read_at > REREAD_SECONDS:

@@ -1,8 +1,8 @@
 """What can go wrong when talking to a kube-apiserver, as one tree of types.
 
 Callers decide by type (`except NotFound`), never by status codes or message text. Messages come from the
-server's Status object only, shortened: other payloads (proxies' HTML, fragments of objects) are dropped, so that
-nothing secret travels into logs with an error.
+server's Status object only, shortened: other payloads (proxies' HTML, fragments of objects) are dropped, so
+that nothing secret travels into logs with an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ class KubeError(Exception):
 
 
 class TransportError(KubeError):
-    """No answer: refused, reset, timed out, not TLS, cut in the middle. Whether a write took place is unknown."""
+    """No answer: refused, reset, timed out, not TLS, cut in the middle. Whether a write took place is
+    unknown.
+    """
 
 
 class LeaseLost(KubeError):

@@ -1,7 +1,7 @@
 """A live copy of one resource of one cluster: list, then watch, for as long as it takes.
 
-It survives every outage by itself: a broken or silent watch is resumed at the last resourceVersion, an expired one
-listed anew, with the difference told as changes. `run` ends only by cancellation.
+It survives every outage by itself: a broken or silent watch is resumed at the last resourceVersion, an
+expired one listed anew, with the difference told as changes. `run` ends only by cancellation.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Informer(Generic[T]):
         self._hurry = asyncio.Event()
         self._headers = _accept(view)
 
-    # Reading ----------------------------------------------------------------------------------------------------
+    # Reading -----------------------------------------------------------------------------------------------
 
     @property
     def synced(self) -> bool:
@@ -123,10 +123,12 @@ class Informer(Generic[T]):
         self._store.add_index(name, function)
 
     def add_handler(self, handler: Handler[T]) -> None:
-        """Call `handler("added" | "updated" | "deleted", old, new)` for each change, and for what is known now."""
+        """Call `handler("added" | "updated" | "deleted", old, new)` for each change, and for what is known
+        now.
+        """
         self._store.add_handler(handler)
 
-    # Writing and waking -----------------------------------------------------------------------------------------
+    # Writing and waking ------------------------------------------------------------------------------------
 
     def observe(self, written: dict[str, Any]) -> None:
         """Take in an object that the server gave back for a write, so that the next reader sees it."""
@@ -147,12 +149,12 @@ class Informer(Generic[T]):
             self._store.observe(obj)
 
     def hurry(self) -> None:
-        """The cluster is reachable (again): drop a connection that may be dead, and do not wait any longer."""
+        """The cluster is reachable (again): drop a connection that may be dead, and wait no longer."""
         self._hurry.set()
         if self._stream is not None:
             self._stream.abort()
 
-    # Running ----------------------------------------------------------------------------------------------------
+    # Running -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -172,7 +174,8 @@ class Informer(Generic[T]):
             except (errors.KubeError, _Broken, msgspec.MsgspecError) as error:
                 pause = self._failed(error, backoff)
                 if backoff.failures >= FAILURES_BEFORE_LIST and isinstance(error, errors.ApiError):
-                    # A version that the server cannot serve without saying Expired (a restored etcd, for one).
+                    # A version that the server cannot serve without saying Expired (a restored etcd, for
+                    # one).
                     self._version = ""
             if time.monotonic() - began > 30:
                 backoff.reset()
@@ -245,8 +248,8 @@ class Informer(Generic[T]):
         try:
             return self._decoder.decode(raw)
         except msgspec.ValidationError as error:
-            # Somebody stored what the view does not expect. The others must not suffer for it; what was known of
-            # this one stays.
+            # Somebody stored what the view does not expect. The others must not suffer for it; what was known
+            # of this one stays.
             meta = msgspec.json.decode(raw, type=MetaView).metadata
             name = f"{meta.namespace}/{meta.name}"
             log.warning("%s %s cannot be read: %s", self.resource.group_resource, name, error)

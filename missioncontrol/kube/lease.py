@@ -1,9 +1,9 @@
 """Leadership by a coordination.k8s.io Lease that stops its own work before another can begin it.
 
-All reckoning is by a clock that cannot be set and that goes on while the process or the machine is stopped. The
-leader counts its time from before it sent the last successful renewal, and ends `duration - renew_deadline`
-seconds before anybody else may take over; `held` says so at any moment, also to a process that has just been
-woken after a long stop and has not run one line of its loop yet (see Transport.guard).
+All reckoning is by a clock that cannot be set and that goes on while the process or the machine is stopped.
+The leader counts its time from before it sent the last successful renewal, and ends `duration -
+renew_deadline` seconds before anybody else may take over; `held` says so at any moment, also to a process
+that has just been woken after a long stop and has not run one line of its loop yet (see Transport.guard).
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Lease:
     async def run(self, body: Callable[[], Awaitable[None]]) -> None:
         """Wait for the lease, run `body` while it is held, release it.
 
-        Returns or raises what `body` does. When the lease cannot be kept, `body` is cancelled and, once it has
-        ended, LeaseLost raised; the caller may then run again.
+        Returns or raises what `body` does. When the lease cannot be kept, `body` is cancelled and, once it
+        has ended, LeaseLost raised; the caller may then run again.
         """
         await self._acquire()
         log.info("leading: %s holds the lease %s/%s", self.identity, self.namespace, self.name)
@@ -92,8 +92,8 @@ class Lease:
                     "no longer leading: the lease %s/%s was not renewed in time", self.namespace, self.name
                 )
         finally:
-            # Also when run itself is cancelled: first the work ends, and only then another may begin. The lease is
-            # renewed until then.
+            # Also when run itself is cancelled: first the work ends, and only then another may begin. The
+            # lease is renewed until then.
             await _end(work)
             await _end(keeper)
             await self._release()
@@ -134,8 +134,9 @@ class Lease:
         return await self._send(self._client.replace(LEASES, {**current, "spec": spec}), began)
 
     def _lapsed(self, spec: dict[str, Any]) -> bool:
-        """Whether the holder's claim has stood unchanged for its whole duration under our eyes: the times written
-        in it come from another clock and are not believed."""
+        """Whether the holder's claim has stood unchanged for its whole duration under our eyes: the times
+        written in it come from another clock and are not believed.
+        """
         claim = (spec.get("holderIdentity"), spec.get("acquireTime"), spec.get("renewTime"))
         if self._seen is None or self._seen.claim != claim:
             self._seen = _Seen(claim, clock())
@@ -218,7 +219,7 @@ class Lease:
 
 
 async def _end(task: asyncio.Future[None]) -> None:
-    """Cancel a task and wait for its end, however long, whatever it raises (the caller looks at the work's)."""
+    """Cancel a task and wait for its end, however long and whatever it raises."""
     if not task.done():
         task.cancel()
     while not task.done():

@@ -1,4 +1,4 @@
-"""Whether labels match a selector, for the simple selectors that our informers use (equality and existence)."""
+"""Whether labels match a selector, for those that our informers use: equality and existence."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 The store also reads its own process's writes. `observe` puts a written object in at once; until the watch has
 delivered that very resourceVersion, other events of the object are older than the write and are dropped. So a
-reconcile never acts on a state older than its own last write, without comparing resourceVersions, which are opaque.
+reconcile never acts on a state older than its own last write, without comparing resourceVersions, which are
+opaque.
 """
 
 from __future__ import annotations
@@ -73,12 +74,14 @@ class Store(Generic[T]):
             _enter(index, function, place, obj)
 
     def add_handler(self, handler: Handler[T]) -> None:
-        """Call `handler(change, old, new)` for every change; it gets an "added" for each object known already."""
+        """Call `handler(change, old, new)` for every change; it gets an "added" for each object known
+        already.
+        """
         self._handlers.append(handler)
         for obj in self.all():
             handler("added", None, obj)
 
-    # What the server says ---------------------------------------------------------------------------------------
+    # What the server says ----------------------------------------------------------------------------------
 
     def put(self, obj: T) -> None:
         """The watch says that the object is like this now."""
@@ -112,13 +115,13 @@ class Store(Generic[T]):
             self._pending.pop(place, None)
             self._drop(place)
         for place, obj in objects.items():
-            if self._written_after(place, began):
-                if self._pending[place][0] != obj.metadata.resource_version:
-                    continue
+            older = self._written_after(place, began)
+            if older and self._pending[place][0] != obj.metadata.resource_version:
+                continue
             self._pending.pop(place, None)
             self._set(place, obj)
 
-    # What we wrote ----------------------------------------------------------------------------------------------
+    # What we wrote -----------------------------------------------------------------------------------------
 
     def observe(self, obj: T) -> None:
         """The server answered a write of ours with this object."""
@@ -130,7 +133,7 @@ class Store(Generic[T]):
         self._set(place, obj)
 
     def overdue(self) -> bool:
-        """Whether a write of ours has not come back through the watch for so long that only a new list helps."""
+        """Whether a write of ours has been missing from the watch for so long that only a list helps."""
         limit = time.monotonic() - PENDING_SECONDS
         return any(since < limit for _, since in self._pending.values())
 
@@ -152,7 +155,7 @@ class Store(Generic[T]):
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 
-    # Changes ----------------------------------------------------------------------------------------------------
+    # Changes -----------------------------------------------------------------------------------------------
 
     def _set(self, place: Name, obj: T) -> None:
         old = self._objects.get(place)

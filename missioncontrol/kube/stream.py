@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
 LINE_LIMIT = 64 * 1024 * 1024
-"""No object can be nearly as long (etcd refuses them at 1.5 MB); beyond this the peer is no kube-apiserver."""
+"""No object can be nearly as long (etcd refuses them at 1.5 MB); beyond this the peer is no kube-apiserver.
+"""
 ERROR_BODY_LIMIT = 1024 * 1024
 
 

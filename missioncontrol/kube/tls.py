@@ -1,7 +1,7 @@
 """TLS contexts for clients, from PEM bytes in memory.
 
-OpenSSL through Python takes a client certificate only from files, so they exist for a moment in a private folder
-and are gone before the context is used.
+OpenSSL through Python takes a client certificate only from files, so they exist for a moment in a private
+folder and are gone before the context is used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 def client_context(
     *, ca: bytes | None, client_cert: bytes | None, client_key: bytes | None, verify: bool
 ) -> ssl.SSLContext:
-    """A context that trusts `ca` (None: the system), raising ssl.SSLError or ValueError on unusable material."""
+    """A context that trusts `ca` (None: the system); ssl.SSLError or ValueError on unusable material."""
     if ca is None:
         context = ssl.create_default_context()
     else:
@@ -35,7 +35,8 @@ def client_context(
 
 def load_cert_chain(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
     """Give a context its certificate and key from memory."""
-    # mkdtemp makes the folder with mode 0700; the files live for microseconds, on a file system in memory if any.
+    # mkdtemp makes the folder with mode 0700; the files live for microseconds, on a file system in memory if
+    # any.
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="mc-tls-", dir=shm if shm.is_dir() else None) as folder:
         cert_file, key_file = Path(folder, "tls.crt"), Path(folder, "tls.key")

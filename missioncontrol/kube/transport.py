@@ -1,4 +1,5 @@
-"""HTTP to one kube-apiserver: one session, a time budget for each call, retries that are safe, a fence for leaders.
+"""HTTP to one kube-apiserver: one session, a time budget for each call, retries that are safe, a fence for
+leaders.
 
 Nothing here knows resources. Proxies and netrc of the environment are ignored on purpose: what a cluster is
 reached by stands in its kubeconfig. Bodies are never logged.
@@ -104,8 +105,8 @@ class Transport:
     ) -> Response:
         """One call within its budget of seconds, retries included; the answer may be an error of the server.
 
-        Retried are only requests that the server says it has not taken (429 or 503 with Retry-After), and once a
-        read whose connection broke.
+        Retried are only requests that the server says it has not taken (429 or 503 with Retry-After), and
+        once a read whose connection broke.
         """
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
@@ -277,7 +278,8 @@ def _pause(response: Response) -> float | None:
 
 def _fenced(transport: Transport) -> type[aiohttp.ClientRequest]:
     """The guard stands where the request is written, behind waiting for a connection and behind aiohttp's own
-    repetition of a request on a stale connection: a process that was stopped in either must not write after."""
+    repetition of a request on a stale connection: a process that was stopped in either must not write after.
+    """
 
     class FencedRequest(aiohttp.ClientRequest):
         async def send(self, conn: Any) -> aiohttp.ClientResponse:

@@ -1,8 +1,9 @@
 """What controllers see of Kubernetes' objects: typed projections that informers decode and keep.
 
-A view names only the fields somebody reads; msgspec skips the rest while decoding, which is several times faster and
-an order of magnitude smaller than whole objects. Views are frozen: a cached one is shared, never copied, and must
-not be changed through its dicts. Use `Object` for our own kinds, whose spec is parsed by pydantic later.
+A view names only the fields somebody reads; msgspec skips the rest while decoding, which is several times
+faster and an order of magnitude smaller than whole objects. Views are frozen: a cached one is shared, never
+copied, and must not be changed through its dicts. Use `Object` for our own kinds, whose spec is parsed by
+pydantic later.
 """
 
 from __future__ import annotations

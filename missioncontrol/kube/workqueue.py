@@ -1,7 +1,8 @@
 """A queue of identities: each key at most once waiting and at most once in work, with delays and backoff.
 
-The rules live in `QueueState`, which has no clock and no event loop (time is an argument), so that they can be tested
-against a model; `WorkQueue` adds waiting. A key that is added while it is in work is handed out again after `done`.
+The rules live in `QueueState`, which has no clock and no event loop (time is an argument), so that they can
+be tested against a model; `WorkQueue` adds waiting. A key that is added while it is in work is handed out
+again after `done`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Certificate authorities and leaf certificates: ECDSA P-256, made in a fraction of a millisecond.
 
-All are values: an Authority or Leaf is PEM text with its parsed facts. What is about to be stored is parsed again and
-refused when it could not work (key and certificate that do not belong together, expired, no CA).
+All are values: an Authority or Leaf is PEM text with its parsed facts. What is about to be stored is parsed
+again and refused when it could not work (key and certificate that do not belong together, expired, no CA).
 """
 
 from __future__ import annotations
@@ -97,8 +97,9 @@ def issue(
     ip_names: Sequence[str] = (),
     organizations: Sequence[str] = (),
 ) -> Leaf:
-    """A new key and its certificate, never outliving the CA. For a Kubernetes user `common_name` is the user and
-    `organizations` are the groups."""
+    """A new key and its certificate, never outliving the CA. For a Kubernetes user `common_name` is the user
+    and `organizations` are the groups.
+    """
     if not usages:
         raise CertificateError("a certificate needs at least one usage")
     ca, ca_key = authority.certificate, _private_key(authority.key_pem)
@@ -124,7 +125,9 @@ def issue(
 
 
 def bundle(*cas: Authority | bytes) -> bytes:
-    """The CA certificates one after the other, each once, in the given order: what a peer trusts during a rotation."""
+    """The CA certificates one after the other, each once, in the given order: what a peer trusts during a
+    rotation.
+    """
     seen: dict[str, bytes] = {}
     for ca in cas:
         for certificate in parse_certificates(ca if isinstance(ca, bytes) else ca.cert_pem):
@@ -159,7 +162,9 @@ def parse_certificates(pem: bytes) -> list[x509.Certificate]:
 
 
 def check(pair: Leaf | Authority, *, now: datetime) -> None:
-    """CertificateError unless the certificate is valid now and the key is its own; for an Authority also a CA."""
+    """CertificateError unless the certificate is valid now and the key is its own; for an Authority also a
+    CA.
+    """
     certificate = pair.certificate
     if _spki(_private_key(pair.key_pem).public_key()) != _spki(certificate.public_key()):
         raise CertificateError("the key does not belong to the certificate")

@@ -15,8 +15,9 @@ from missioncontrol.pki.ca import Authority, CertificateError, Leaf, check
 
 
 def save(pair: Leaf | Authority, cert_file: Path, key_file: Path, *, now: datetime | None = None) -> None:
-    """Write certificate and key after checking them. A reader between the two sees a pair that does not fit, and
-    keeps what it had."""
+    """Write certificate and key after checking them. A reader between the two sees a pair that does not fit,
+    and keeps what it had.
+    """
     check(pair, now=now or datetime.now(UTC))
     write_private(key_file, pair.key_pem)
     write_private(cert_file, pair.cert_pem)

@@ -1,7 +1,7 @@
 """The plain HTTP side door of every program: /healthz, /livez, /readyz and /metrics.
 
-Kept apart from what the program serves, so that probes and scrapes need no certificates and go on while the main
-listener is busy.
+Kept apart from what the program serves, so that probes and scrapes need no certificates and go on while the
+main listener is busy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on stderr, with the context of the work that wrote it.
 
-The context (controller, cluster, key, reconcile_id, request …) travels in a context variable, so that libraries and
-pure helpers log with it without knowing of it.
+The context (controller, cluster, key, reconcile_id, request …) travels in a context variable, so that
+libraries and pure helpers log with it without knowing of it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a program begins and ends: uvloop, signals, exit codes, and nothing that stops silently.
 
-A program's main coroutine gets a `stop` event, set by SIGTERM or SIGINT, after which it has some seconds to end. Its
-eternal tasks run under a Supervisor: one that ends by itself, with or without an error, ends the program, non-zero
-and with the reason logged.
+A program's main coroutine gets a `stop` event, set by SIGTERM or SIGINT, after which it has some seconds to
+end. Its eternal tasks run under a Supervisor: one that ends by itself, with or without an error, ends the
+program, non-zero and with the reason logged.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Server TLS whose certificate, key and client CAs change without a restart or a dropped connection.
 
-The listener keeps one context for ever; at each handshake the present one takes its place. So not only additions
-(which a context accepts in place) but also the removal of an old client CA works at once. There are no session
-tickets: a resumed session would carry a verification by a CA that has been dropped since.
+The listener keeps one context for ever; at each handshake the present one takes its place. So not only
+additions (which a context accepts in place) but also the removal of an old client CA works at once. There are
+no session tickets: a resumed session would carry a verification by a CA that has been dropped since.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class ServerTLS:
         client_ca_file: Path | None = None,
         request_client_cert: bool | None = None,
     ) -> None:
-        """Raises OSError or ssl.SSLError when the first certificate cannot be used. Client certificates are asked
-        for (not required, but verified where given) when a CA is given or `request_client_cert` is set."""
+        """Raises OSError or ssl.SSLError when the first certificate cannot be used. Client certificates are
+        asked for (not required, but verified where given) when a CA is given or `request_client_cert` is set.
+        """
         self._cert_file, self._key_file, self._client_ca_file = cert_file, key_file, client_ca_file
         self._client_ca = client_ca
         self._ask = bool(client_ca or client_ca_file) if request_client_cert is None else request_client_cert
@@ -44,7 +45,9 @@ class ServerTLS:
         self.context.sni_callback = self._choose
 
     def set_client_ca(self, pem: bytes | None) -> None:
-        """Trust these CAs for client certificates from the next handshake on; ssl.SSLError leaves all as it was."""
+        """Trust these CAs for client certificates from the next handshake on; ssl.SSLError leaves all as it
+        was.
+        """
         before, self._client_ca = self._client_ca, pem
         try:
             self._current = self._build(*self._material)
@@ -53,7 +56,9 @@ class ServerTLS:
             raise
 
     def reload(self) -> bool:
-        """Read the files now; True when a new certificate is served. What cannot be used is logged and not taken."""
+        """Read the files now; True when a new certificate is served. What cannot be used is logged and not
+        taken.
+        """
         try:
             material = self._read()
             if material == self._material:
@@ -69,8 +74,9 @@ class ServerTLS:
         return True
 
     async def watch(self, interval: float = POLL_SECONDS) -> None:
-        """Reload whenever the files have changed, until cancelled. By polling: a Secret's volume is swapped by
-        symbolic links, which notifications miss easily."""
+        """Reload whenever the files have changed, until cancelled. By polling: a Secret's volume is swapped
+        by symbolic links, which notifications miss easily.
+        """
         stamp = self._stamp()
         while True:
             await asyncio.sleep(interval)
