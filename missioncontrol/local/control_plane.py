@@ -15,8 +15,9 @@ from pathlib import Path
 
 from missioncontrol.local import probes, processes
 from missioncontrol.local.admin import AdminClient
-from missioncontrol.local.credentials import CertificateFolder, KeyPair, kubeconfig, write_private
+from missioncontrol.local.credentials import CertificateFolder, KeyPair, kubeconfig
 from missioncontrol.local.ports import free_port
+from missioncontrol.pki.files import write_private
 
 SERVERS = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")

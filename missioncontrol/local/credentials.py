@@ -1,8 +1,4 @@
-"""Certificates and kubeconfigs of a local control plane.
-
-They are Kubernetes' own (client certificates carry groups, which the platform's certificates never do)
-and live only in the environment's folder, so they are made here and not by `missioncontrol.pki`.
-"""
+"""Certificates and kubeconfigs of the environment's control planes, as files in its folder."""
 
 from __future__ import annotations
 
@@ -10,15 +6,15 @@ import base64
 import datetime
 import ipaddress
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from missioncontrol.pki.ca import Usage, issue, new_ca
+from missioncontrol.pki.files import load_ca, save, write_private
 
 # An environment may be left for months and started again; nothing rotates these certificates.
 _LIFETIME = datetime.timedelta(days=3650)
@@ -36,17 +32,6 @@ class KeyPair:
         return self.cert.is_file() and self.key.is_file()
 
 
-def write_private(path: Path, data: bytes) -> Path:
-    """Write a file that only its owner may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    temporary.replace(path)
-    return path
-
-
 class CertificateFolder:
     """A folder of certificate authorities and what they issued; what is there already is kept."""
 
@@ -60,11 +45,8 @@ class CertificateFolder:
     def authority(self, name: str) -> KeyPair:
         pair = self.pair(name)
         if not pair.exists:
-            key = ec.generate_private_key(ec.SECP256R1())
-            builder = self._builder(_name(name), _name(name), key.public_key())
-            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
-            _save(pair, builder.sign(key, hashes.SHA256()), key)
+            self._make_folder()
+            save(new_ca(name, now=self._now, lifetime=_LIFETIME), pair.cert, pair.key, now=self._now)
         return pair
 
     def leaf(
@@ -80,83 +62,43 @@ class CertificateFolder:
         pair = self.pair(name)
         if pair.exists:
             return pair
-        issuer = x509.load_pem_x509_certificate(authority.cert.read_bytes())
-        issuer_key = serialization.load_pem_private_key(authority.key.read_bytes(), password=None)
-        assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(_name(common_name, groups), issuer.subject, key.public_key())
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
-        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        if hosts:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([_host(h) for h in hosts]), critical=False
-            )
-        _save(pair, builder.sign(issuer_key, hashes.SHA256()), key)
+        leaf = issue(
+            load_ca(authority.cert, authority.key, now=self._now),
+            common_name=common_name,
+            organizations=groups,
+            usages=[Usage.CLIENT, Usage.SERVER] if hosts else [Usage.CLIENT],
+            dns_names=[host for host in hosts if not _is_address(host)],
+            ip_names=[host for host in hosts if _is_address(host)],
+            now=self._now,
+            lifetime=_LIFETIME,
+        )
+        self._make_folder()
+        save(leaf, pair.cert, pair.key, now=self._now)
         return pair
 
     def signing_key(self, name: str) -> Path:
         """A private key alone, as kube-apiserver signs ServiceAccount tokens with."""
         path = self._directory / f"{name}.key"
         if not path.is_file():
-            write_private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+            self._make_folder()
+            key = ec.generate_private_key(ec.SECP256R1())
+            # SEC 1, not PKCS 8: kube-apiserver reads these keys in that form only.
+            form = serialization.PrivateFormat.TraditionalOpenSSL
+            write_private(
+                path, key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+            )
         return path
 
-    def _builder(
-        self, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-    ) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(self._now - datetime.timedelta(hours=1))
-            .not_valid_after(self._now + _LIFETIME)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        )
+    def _make_folder(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _name(common_name: str, groups: Sequence[str] = ()) -> x509.Name:
-    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-    return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _host(host: str) -> x509.GeneralName:
+def _is_address(host: str) -> bool:
     try:
-        return x509.IPAddress(ipaddress.ip_address(host))
+        ipaddress.ip_address(host)
     except ValueError:
-        return x509.DNSName(host)
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    # SEC 1, not PKCS 8: kube-apiserver reads the keys of ServiceAccount tokens in this form only.
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-
-
-def _save(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-    # The key first: a folder that was left half-written then holds no certificate without its key.
-    write_private(pair.key, _pem(key))
-    write_private(pair.cert, certificate.public_bytes(serialization.Encoding.PEM))
+        return False
+    return True
 
 
 def kubeconfig(
