@@ -1,4 +1,4 @@
-"""Upstream's rules of CassandraDatacenter, in their order and sense; but all violations at once, with paths."""
+"""Upstream's rules of CassandraDatacenter, in their order and sense, but all violations at once."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _shared_worker_causes(spec: Mapping[str, Any]) -> Iterator[Cause]:
             if not quantity(at(spec, "resources", member, name)):
                 yield forbidden(
                     f"spec.resources.{member}.{name}",
-                    "several nodes on one worker (allowMultipleNodesPerWorker) need cpu and memory requests and limits",
+                    "several nodes on one worker (allowMultipleNodesPerWorker) need requests and limits",
                 )
 
 
@@ -192,8 +192,8 @@ def _rack_causes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         if grown < least:
             yield forbidden(
                 "spec.size",
-                f"nodes of the existing racks would have to move: {added} new racks need size to grow by at least "
-                f"{least}, not by {grown}",
+                f"nodes of the existing racks would have to move: {added} new racks need size to grow by "
+                f"at least {least}, not by {grown}",
             )
     for index, was in enumerate(old):
         now = new[index]

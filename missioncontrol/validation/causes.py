@@ -1,4 +1,4 @@
-"""A refusal in the vocabulary of Kubernetes: reason, field path and sentence, one for each thing that is wrong.
+"""A refusal in Kubernetes' vocabulary: reason, field path and sentence, one for each thing that is wrong.
 
 Rules return all causes at once, so that a user mends a manifest in one round. The words are those of
 apimachinery's field errors, because kubectl prints `<field>: <message>` for each of them.

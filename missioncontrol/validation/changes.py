@@ -1,6 +1,6 @@
-"""What may change in a K8ssandraClusterSpec after creation: sizes upward and tags; nothing else in this release.
+"""What may change in a K8ssandraClusterSpec after creation: sizes upward and tags; nothing else yet.
 
-A change that upstream forbids for good says so; one that only nobody carries out yet says "not supported yet".
+A change that upstream forbids for good says so; one that nobody carries out yet is "not supported yet".
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _cluster_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
     if old.cluster_name != new.cluster_name:
         yield forbidden(
             f"{new.cassandra_field}.clusterName",
-            f"the name of the cluster cannot change from {old.cluster_name!r} to {new.cluster_name!r}: its nodes carry it",
+            f"the name of the cluster cannot change from {old.cluster_name!r}: all of its nodes carry it",
         )
     for key in sorted({*old.body, *new.body} - {"cassandra"}):
         yield from _frozen(key, old.body.get(key), new.body.get(key), new.field)
@@ -66,7 +66,7 @@ def _datacenter_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
         names = ", ".join(removed)
         yield forbidden(
             f"{added[0].field}.metadata.name",
-            f"datacenters cannot be renamed, nor added and removed at the same time: {names} would lose its data",
+            f"datacenters cannot be renamed, nor added and removed at once: {names} would lose its data",
         )
         return
     for name in removed:

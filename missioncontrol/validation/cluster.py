@@ -23,7 +23,7 @@ SAFE_NUM_TOKENS: Final = 16
 
 
 def create_causes(cluster: Mapping[str, Any], *, planes: Collection[str] | None) -> list[Cause]:
-    """Everything that is wrong with a new cluster; `planes` are the registered DataPlanes, None if not known."""
+    """Everything wrong with a new cluster; `planes` are the registered DataPlanes, None if not known."""
     return [*_state_causes(cluster), *_plane_causes(spec_view(cluster), planes, known=frozenset())]
 
 
@@ -102,5 +102,5 @@ def _token_causes(view: SpecView) -> Iterator[Cause]:
             told.add(tokens.field)
             yield forbidden(
                 tokens.field,
-                f"a cluster over several data planes needs at least {SAFE_NUM_TOKENS} tokens for each node, not {number}",
+                f"a cluster over several data planes needs at least {SAFE_NUM_TOKENS} tokens, not {number}",
             )

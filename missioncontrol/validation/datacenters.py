@@ -1,4 +1,4 @@
-"""The datacenters of a K8ssandraClusterSpec as the operators will see them: cluster level merged in, with paths.
+"""The datacenters of a K8ssandraClusterSpec as operators will see them: cluster level merged in, with paths.
 
 Both a MissionControlCluster (under `spec.k8ssandra`) and a K8ssandraCluster (under `spec`) carry this spec;
 the rules on it are written once against this view.
@@ -67,7 +67,7 @@ class SpecView:
     body: Mapping[str, Any]
     field: str
     object_name: str
-    namespace: str
+    namespace: str = ""
 
     @property
     def cassandra(self) -> Mapping[str, Any]:

@@ -55,8 +55,8 @@ def _state_causes(cluster: Mapping[str, Any]) -> Iterator[Cause]:
         if datacenter.context:
             yield forbidden(
                 f"{datacenter.field}.k8sContext",
-                f"{datacenter.context!r} is another Kubernetes cluster; this operator serves its own plane only: "
-                "leave k8sContext empty, or describe the whole cluster as a MissionControlCluster",
+                f"{datacenter.context!r} is another Kubernetes cluster; this operator serves only its own: "
+                "leave it empty, or describe the whole cluster as a MissionControlCluster",
             )
     for index, seed in enumerate(sequence(view.cassandra.get("additionalSeeds"))):
         if not _is_address(text(seed)):

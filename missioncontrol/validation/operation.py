@@ -22,7 +22,7 @@ COMMON_FIELDS: Final = frozenset(
 
 
 def create_causes(operation: Mapping[str, Any], *, cluster: Mapping[str, Any] | None) -> list[Cause]:
-    """Everything that is wrong with a new operation; `cluster` is the stored cluster it names, None if absent."""
+    """Everything wrong with a new operation; `cluster` is the stored cluster it names, None if absent."""
     return list(_create(operation, cluster))
 
 

@@ -1,4 +1,4 @@
-"""Amounts: compute resources, volume claims and heap sizes that contradict themselves or are no quantities."""
+"""Amounts: resources, volume claims and heap sizes that contradict themselves or are no quantities."""
 
 from __future__ import annotations
 
@@ -72,10 +72,11 @@ def jvm_causes(config: Any, field: str) -> Iterator[Cause]:
             yield invalid(f"{field}.jvmOptions.{key}", value, "must be a quantity above zero such as 8Gi")
     initial, greatest = sizes.get("heap_initial_size"), sizes.get("heap_max_size") or sizes.get("heapSize")
     if initial and greatest and initial > greatest:
+        told = options.get("heap_max_size") or options.get("heapSize")
         yield invalid(
             f"{field}.jvmOptions.heap_initial_size",
             options.get("heap_initial_size"),
-            f"must not exceed heap_max_size, which is {options.get('heap_max_size') or options.get('heapSize')}",
+            f"must not exceed heap_max_size, which is {told}",
         )
     for index, option in enumerate(sequence(options.get("additionalOptions"))):
         if not text(option).startswith("-"):

@@ -169,7 +169,7 @@ def _derived_name_causes(view: SpecView, datacenter: DatacenterView) -> Iterator
                 field,
                 datacenter.name,
                 f"the StatefulSet of rack {rack} would be named {name} with {len(name)} characters; "
-                f"at most {STATEFULSET_NAME_LIMIT} are possible: shorten the name of the cluster, datacenter or rack",
+                f"at most {STATEFULSET_NAME_LIMIT} are possible: shorten a name",
             )
             return
     service = _LONGEST_SERVICE.format(

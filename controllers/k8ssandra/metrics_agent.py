@@ -1,0 +1,83 @@
+"""The configuration of the metrics agent inside each Cassandra container, as a ConfigMap.
+
+Per-table metrics make most of a node's series; like upstream's default, only what dashboards need is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
+from controllers.k8ssandra.hashing import fingerprint
+from missioncontrol.api.names import Annotation, Label, LabelValue, cleanup_for_kubernetes
+
+KEY: Final = "metrics-collector.yaml"
+VOLUME: Final = "metrics-agent-config"
+MOUNT_PATH: Final = "/opt/management-api/configs"
+
+_KEPT_TABLE_METRICS: Final = (
+    "live_ss_table_count",
+    "live_disk_space_used",
+    "memtable.*",
+    "all_memtables.*",
+    "compaction_bytes_written",
+    "pending_compactions",
+    "read_.*",
+    "write_.*",
+    "range.*",
+    "coordinator_.*",
+    "dropped_mutations",
+)
+
+
+def config_map_name(cluster: Cluster, datacenter: DatacenterSpec) -> str:
+    return f"{cluster.clean_name}-{cleanup_for_kubernetes(datacenter.name)}-{VOLUME}"
+
+
+def render(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
+    """The ConfigMap of one datacenter."""
+    data = {KEY: yaml.safe_dump({"relabels": _relabels()}, sort_keys=True)}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": config_map_name(cluster, datacenter),
+            "namespace": cluster.namespace,
+            "labels": {
+                **cluster.ownership_labels,
+                Label.CLEANED_UP_BY: LabelValue.K8SSANDRACLUSTER_CONTROLLER,
+                **cluster.owned_labels,
+            },
+            "annotations": {Annotation.K8SSANDRA_RESOURCE_HASH: fingerprint(data)},
+        },
+        "data": data,
+    }
+
+
+def volume(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
+    """The volume through which the nodes see it."""
+    return {
+        "name": VOLUME,
+        "mountPath": MOUNT_PATH,
+        "volumeSource": {
+            "configMap": {"name": config_map_name(cluster, datacenter), "items": [{"key": KEY, "path": KEY}]}
+        },
+    }
+
+
+def _relabels() -> list[dict[str, Any]]:
+    """Mark all table metrics, unmark those that are kept, drop what is still marked."""
+    mark = {"sourceLabels": ["table"], "regex": ".+", "targetLabel": "should_drop", "replacement": "true"}
+    unmark = [
+        {
+            "sourceLabels": ["__name__"],
+            "regex": f"org_apache_cassandra_metrics_table_{metric}",
+            "targetLabel": "should_drop",
+            "replacement": "false",
+        }
+        for metric in _KEPT_TABLE_METRICS
+    ]
+    drop = {"sourceLabels": ["should_drop"], "regex": "true", "action": "drop"}
+    return [mark, *unmark, drop]

@@ -1,0 +1,144 @@
+"""The CassandraDatacenter of one datacenter: a pure function of the K8ssandraCluster.
+
+Equivalent to what upstream renders for the fields that are supported; `spec` of what exists already is
+consulted for nothing but the option that only counts at the very first start of a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from controllers.k8ssandra import metrics_agent
+from controllers.k8ssandra.cluster import Cluster, DatacenterSpec, Replication
+from controllers.k8ssandra.config import (
+    builder_config,
+    existing_system_replication,
+    system_replication_option,
+)
+from controllers.k8ssandra.hashing import fingerprint
+from missioncontrol.api.names import Annotation, Finalizer, Label, LabelValue
+from missioncontrol.validation.values import mapping, sequence, text
+
+COMPONENT_LABELS: Final = {
+    Label.APP_NAME: LabelValue.K8SSANDRA_OPERATOR,
+    Label.APP_PART_OF: LabelValue.K8SSANDRA,
+    Label.APP_COMPONENT: LabelValue.CASSANDRA,
+}
+_SERVICES: Final = {
+    "dcService": "dcService",
+    "seedService": "seedService",
+    "allPodsService": "allpodsService",
+    "additionalSeedService": "additionalSeedService",
+    "nodePortService": "nodePortService",
+}
+
+
+def cassandra_datacenter(
+    cluster: Cluster,
+    datacenter: DatacenterSpec,
+    *,
+    replication: Replication | None,
+    existing_spec: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The whole object, with the fingerprint of everything else in its annotation."""
+    spec = _spec(cluster, datacenter, _first_start_option(cluster, datacenter, replication, existing_spec))
+    labels = {
+        **cluster.tags(datacenter, "labels"),
+        **cluster.ownership_labels,
+        **COMPONENT_LABELS,
+        Label.CLEANED_UP_BY: LabelValue.K8SSANDRACLUSTER_CONTROLLER,
+        **cluster.owned_labels,
+    }
+    annotations = cluster.tags(datacenter, "annotations")
+    if datacenter.index > 0 or cluster.no_users:
+        annotations[Annotation.SKIP_USER_CREATION] = "true"
+    annotations[Annotation.K8SSANDRA_RESOURCE_HASH] = fingerprint([labels, annotations, spec])
+    return {
+        "apiVersion": "cassandra.datastax.com/v1beta1",
+        "kind": "CassandraDatacenter",
+        "metadata": {
+            "name": datacenter.name,
+            "namespace": cluster.namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "finalizers": [Finalizer.K8SSANDRA_CLUSTER],
+        },
+        "spec": spec,
+    }
+
+
+def _first_start_option(
+    cluster: Cluster,
+    datacenter: DatacenterSpec,
+    replication: Replication | None,
+    existing_spec: Mapping[str, Any] | None,
+) -> str | None:
+    if existing_spec is not None:
+        return existing_system_replication(existing_spec)
+    if datacenter.index > 0 or replication is None or not replication.factors:
+        return None
+    return system_replication_option(replication.factors)
+
+
+def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str | None) -> dict[str, Any]:
+    options = datacenter.options
+    version = text(options.get("serverVersion"))
+    spec: dict[str, Any] = {
+        "clusterName": cluster.cluster_name,
+        "serverType": cluster.server_type,
+        "serverVersion": version,
+        "size": datacenter.size,
+        "superuserSecretName": cluster.superuser_secret,
+        "config": builder_config(
+            mapping(options.get("config")),
+            server_type=cluster.server_type,
+            version=version,
+            auth=cluster.auth,
+            system_replication=system_replication,
+        ),
+        "storageConfig": _storage(cluster, datacenter),
+        "additionalServiceConfig": _services(cluster, datacenter),
+        "podTemplateSpec": _pod_template(cluster, datacenter),
+    }
+    optional = {
+        "serverImage": options.get("serverImage"),
+        "resources": options.get("resources"),
+        "racks": options.get("racks"),
+        "tolerations": options.get("tolerations"),
+        "managementApiAuth": options.get("managementApiAuth"),
+        "additionalSeeds": list(cluster.seeds[1]),
+        "additionalLabels": cluster.tags(datacenter, "commonLabels"),
+        "additionalAnnotations": cluster.tags(datacenter, "commonAnnotations"),
+    }
+    return spec | {key: value for key, value in optional.items() if value}
+
+
+def _storage(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
+    storage = dict(mapping(datacenter.options.get("storageConfig")))
+    volumes = list(sequence(storage.get("additionalVolumes")))
+    storage["additionalVolumes"] = [*volumes, metrics_agent.volume(cluster, datacenter)]
+    return storage
+
+
+def _services(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
+    """Tags of the Services; that of all pods carries the cluster's name, so that its endpoints wake us."""
+    services: dict[str, Any] = {}
+    for source, target in _SERVICES.items():
+        labels = cluster.tags(datacenter, "services", source, "labels")
+        if source == "allPodsService":
+            labels |= cluster.owned_labels
+        annotations = cluster.tags(datacenter, "services", source, "annotations")
+        tags = {"additionalLabels": labels, "additionalAnnotations": annotations}
+        services[target] = {key: value for key, value in tags.items() if value}
+    return services
+
+
+def _pod_template(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
+    metadata = {key: cluster.tags(datacenter, "pods", key) for key in ("labels", "annotations")}
+    return {
+        "metadata": {key: value for key, value in metadata.items() if value},
+        "spec": {
+            "containers": [{"name": "cassandra", "env": [{"name": "MGMT_API_DISABLE_MCAC", "value": "true"}]}]
+        },
+    }
