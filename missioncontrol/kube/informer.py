@@ -85,7 +85,8 @@ class Informer(Generic[T]):
         self._version = ""
         self._stream: Stream | None = None
         self._hurry = asyncio.Event()
-        self._headers = _accept(view)
+        self._list_headers = _accept(view, "PartialObjectMetadataList")
+        self._watch_headers = _accept(view, "PartialObjectMetadata")
 
     # Reading -----------------------------------------------------------------------------------------------
 
@@ -213,7 +214,7 @@ class Informer(Generic[T]):
         objects: dict[Name, T] = {}
         while True:
             response = await self.client.request(
-                "GET", self.resource.path(self.namespace), query=query, headers=self._headers, timeout=30
+                "GET", self.resource.path(self.namespace), query=query, headers=self._list_headers, timeout=30
             )
             try:
                 page = msgspec.json.decode(response.raise_for_status().body, type=_Page)
@@ -265,7 +266,7 @@ class Informer(Generic[T]):
             "timeoutSeconds": str(seconds),
         }
         path = self.resource.path(self.namespace)
-        opened = self.client.stream(path, query=query, headers=self._headers, idle_timeout=IDLE_SECONDS)
+        opened = self.client.stream(path, query=query, headers=self._watch_headers, idle_timeout=IDLE_SECONDS)
         async with opened as stream:
             await stream.raise_for_status()
             self._stream = stream
@@ -302,9 +303,8 @@ class Informer(Generic[T]):
         self._version = meta.resource_version
 
 
-def _accept(view: type[Any]) -> dict[str, str]:
+def _accept(view: type[Any], kind: str) -> dict[str, str]:
+    """The headers of a request whose answer is to hold metadata only, where the view wants no more."""
     if not issubclass(view, MetaView):
         return {}
-    partial = "application/json;as={};g=meta.k8s.io;v=v1"
-    lists, single = partial.format("PartialObjectMetadataList"), partial.format("PartialObjectMetadata")
-    return {"Accept": f"{lists},{single},application/json"}
+    return {"Accept": f"application/json;as={kind};g=meta.k8s.io;v=v1,application/json"}

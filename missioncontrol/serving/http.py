@@ -47,10 +47,10 @@ class ProbeServer:
         for path, checks in (("/healthz", self._live), ("/livez", self._live), ("/readyz", self._ready)):
             app.router.add_get(path, _probe(checks))
         app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         try:
-            site = web.TCPSite(self._runner, self.host, self.port, shutdown_timeout=1)
+            site = web.TCPSite(self._runner, self.host, self.port)
             await site.start()
         except BaseException:
             await self._runner.cleanup()
