@@ -6,12 +6,9 @@ Pure functions on the snapshot, in the words of the management API.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from missioncontrol.local.simulator.ring import MEMBERS, Mode, Node, Snapshot, State
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SSTABLE_VERSIONS = "big-nb"
 LOAD = "104857.0"

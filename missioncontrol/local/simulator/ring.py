@@ -8,12 +8,9 @@ a clock, a file or the network: time passes because `now` does, so a ring goes o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 HEARTBEAT_LIMIT = 5.0
 """Seconds without a sign of life after which the nodes of other planes see a plane's nodes as down."""

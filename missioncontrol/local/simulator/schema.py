@@ -7,10 +7,7 @@ write at once. Synchronous is off: the file must outlive processes, not the mach
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 BUSY_TIMEOUT = 5.0
 
@@ -27,6 +24,7 @@ CREATE TABLE IF NOT EXISTS processes (
     restarts INTEGER NOT NULL, crashed_at REAL NOT NULL, stopping_at REAL NOT NULL, query_log INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS processes_by_ip ON processes (ip);
+CREATE INDEX IF NOT EXISTS processes_by_pod ON processes (plane, namespace, pod);
 CREATE TABLE IF NOT EXISTS rings (ring TEXT PRIMARY KEY, cluster TEXT NOT NULL, schema TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nodes (
     host_id TEXT PRIMARY KEY, ring TEXT NOT NULL,

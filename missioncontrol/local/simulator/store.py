@@ -10,9 +10,12 @@ import contextlib
 import dataclasses
 import ipaddress
 import json
+import sqlite3
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from missioncontrol.local.simulator import ring, schema
 from missioncontrol.local.simulator.ring import (
@@ -27,11 +30,6 @@ from missioncontrol.local.simulator.ring import (
     Started,
     State,
 )
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SYSTEM_KEYSPACES = ("system_auth", "system_distributed", "system_traces")
 SIMPLE_REPLICATION = {"class": "org.apache.cassandra.locator.SimpleStrategy", "replication_factor": "1"}
@@ -95,6 +93,11 @@ class Store:
         rows = self.db.execute("SELECT * FROM processes WHERE plane = ?", (self.plane,))
         return [_process(row) for row in rows.fetchall()]
 
+    def processes_named(self, namespace: str, pod: str) -> list[Process]:
+        """The incarnations of one pod of this plane that are not forgotten yet."""
+        query = "SELECT * FROM processes WHERE plane = ? AND namespace = ? AND pod = ?"
+        return [_process(row) for row in self.db.execute(query, (self.plane, namespace, pod)).fetchall()]
+
     def node_of(self, process: Process) -> Node | None:
         row = self.db.execute(
             "SELECT * FROM nodes WHERE uid = ? AND disk = ?", (process.uid, process.disk)
@@ -133,11 +136,18 @@ class Store:
         raise RuntimeError(f"no free address left in {self.network}")
 
     def start(
-        self, uid: str, *, seeds: Seeds, replace_ip: str, now: float, ready_at: float, dry_run: bool = False
+        self,
+        uid: str,
+        *,
+        seeds: Seeds,
+        replace_ip: str,
+        now: float,
+        ready_at: float,
+        record_refusal: bool = True,
     ) -> Started | Ignored | Refused | None:
         """Ask the ring whether Cassandra may start in this pod, and start it if so. None: no such pod.
 
-        With dry_run a refusal is only told, not recorded: the caller wants to look again at fresher seeds.
+        Without record_refusal a refusal is only told: the caller will look again with fresher seeds.
         """
         fresh = Fresh(host_id=str(uuid.uuid4()), ring=str(uuid.uuid4()))
         with self.transaction():
@@ -152,7 +162,7 @@ class Store:
                 case Started():
                     self._begin(process, outcome, now=now, ready_at=ready_at)
                 case Refused(sentence):
-                    if not dry_run:
+                    if record_refusal:
                         self._record("refused", process, now=now, detail=sentence)
                 case Ignored(status, sentence):
                     self._record("ignored", process, now=now, detail=f"{status}: {sentence}")

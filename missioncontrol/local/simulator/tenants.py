@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from missioncontrol.local.simulator.ring import MEMBERS, Node, Process, Refused
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from missioncontrol.local.simulator.store import Store
+from missioncontrol.local.simulator.store import Store
 
 NETWORK_TOPOLOGY = "org.apache.cassandra.locator.NetworkTopologyStrategy"
 LOCAL_KEYSPACES = ("system_schema", "system")
