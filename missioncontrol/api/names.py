@@ -114,7 +114,7 @@ class Annotation:
     MANAGEMENT_API: Final = "missioncontrol.io/management-api"
     REQUESTED_BY: Final = "missioncontrol.io/requested-by"
     GENERATED_PLAN: Final = "missioncontrol.io/plan"
-    # on a cluster: names of data planes that are gone for good and whose part is not waited for, comma-separated
+    # on a cluster: data planes that are gone for good, whose part is not waited for; comma-separated
     ABANDON_DATA_PLANES: Final = "missioncontrol.io/abandon-data-planes"
     # on what mission-control-operator applies in a plane: hash of what it applied
     APPLIED_HASH: Final = "missioncontrol.io/applied-hash"
@@ -178,6 +178,8 @@ class Condition(StrEnum):
     READY = "Ready"
     PROGRESSING = "Progressing"
     RECONCILED = "Reconciled"
+    # a datacenter of a cluster: its data plane may hold objects of it
+    PLACED = "Placed"
     # DataPlane
     REACHABLE = "Reachable"
     CREDENTIALS_VALID = "CredentialsValid"
