@@ -158,7 +158,7 @@ class Transport:
         except TimeoutError as error:
             self._note(method, 0, started)
             raise errors.TransportError(f"{method} {path}: no answer within {opening:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, _Broken) as error:
             self._note(method, 0, started)
             raise errors.TransportError(f"{method} {path}: {describe(error)}") from error
         self._note(method, response.status, started)
@@ -201,7 +201,7 @@ class Transport:
             status = 0
             waited = time.monotonic() - started
             raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, _Broken) as error:
             status = 0
             raise _Broken(f"{method} {path}: {describe(error)}") from error
         finally:
@@ -220,6 +220,7 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 request_class=_fenced(self),
+                middlewares=(_never_repeat,),
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
@@ -255,6 +256,18 @@ class _Broken(Exception):
     """The connection failed; whether the server saw the request is unknown."""
 
 
+async def _never_repeat(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """aiohttp itself repeats PUT and DELETE whose connection broke, on which a delete that took place would
+    be reported as NotFound. It knows nothing of this error, and lets it pass.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(describe(error)) from error
+
+
 async def _body(response: aiohttp.ClientResponse) -> bytes:
     chunks: list[bytes] = []
     length = 0
@@ -277,8 +290,8 @@ def _pause(response: Response) -> float | None:
 
 
 def _fenced(transport: Transport) -> type[aiohttp.ClientRequest]:
-    """The guard stands where the request is written, behind waiting for a connection and behind aiohttp's own
-    repetition of a request on a stale connection: a process that was stopped in either must not write after.
+    """The guard stands where the request is written, behind the waiting for a connection: a process that was
+    stopped in there must not write after.
     """
 
     class FencedRequest(aiohttp.ClientRequest):
