@@ -1,0 +1,225 @@
+"""What to do about a K8ssandraCluster now: a pure function of the snapshot.
+
+Datacenters come one after the other, as upstream does it: the next one is made, or changed, when the one
+before it is Ready, current, and covered by the replication of the system keyspaces. Seeds do not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from controllers.k8ssandra import metrics_agent, render, seeds
+from controllers.k8ssandra.cluster import (
+    MAX_SYSTEM_REPLICATION,
+    Cluster,
+    DatacenterSpec,
+    Replication,
+    system_replication,
+)
+from controllers.k8ssandra.hashing import covers
+from controllers.k8ssandra.state import Snapshot
+from controllers.k8ssandra.views import condition, holds, is_initialized, is_settled
+from missioncontrol.api.names import Annotation, Condition, Label
+from missioncontrol.kube.views import Object
+from missioncontrol.validation import cassandra_datacenter, k8ssandra_cluster
+from missioncontrol.validation.causes import sentence
+from missioncontrol.validation.values import integer
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be written, in this order, and what then is waited for."""
+
+    config_maps: list[dict[str, Any]] = field(default_factory=list)
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    stale_slices: list[str] = field(default_factory=list)
+    keyspaces: Mapping[str, int] = field(default_factory=dict)
+    """The replication that the system keyspaces are to have before any datacenter is made."""
+    create: dict[str, Any] | None = None
+    update: dict[str, Any] | None = None
+    waiting: str = ""
+    error: str = ""
+    """What only a change of the K8ssandraCluster (or of the object that is in the way) can mend."""
+    requires_update: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Everything is as the spec says."""
+        return not (self.error or self.waiting or self.create or self.update)
+
+
+def decide(snapshot: Snapshot) -> Plan:
+    """The next step for a cluster that is not being deleted."""
+    cluster, plan = snapshot.cluster, Plan()
+    plan.error = _objection(snapshot)
+    if plan.error:
+        return plan
+    replication = system_replication(cluster)
+    if replication is not None and replication.error:
+        plan.error = replication.error
+        return plan
+    if not snapshot.has_secret:
+        plan.waiting = _missing_secret(cluster)
+        return plan
+    _decide_seeds(snapshot, plan)
+    _decide_datacenters(snapshot, plan, replication)
+    return plan
+
+
+def _objection(snapshot: Snapshot) -> str:
+    """Why nothing at all may be done."""
+    cluster = snapshot.cluster
+    annotations = dict(cluster.metadata.annotations)
+    metadata = {"name": cluster.name, "namespace": cluster.namespace, "annotations": annotations}
+    causes = k8ssandra_cluster.reconcile_causes({"metadata": metadata, "spec": cluster.spec})
+    if causes:
+        return sentence(causes)
+    wanted = {each.name for each in cluster.datacenters}
+    for name, live in snapshot.datacenters.items():
+        if name in wanted and not snapshot.owns(live):
+            return f"CassandraDatacenter {name} exists already and {_owner(live)}; it is left as it is"
+        if name not in wanted and snapshot.owns(live):
+            return f"removing a datacenter ({name}) is not supported yet; it is left as it is"
+    return ""
+
+
+def _owner(live: Object) -> str:
+    labels = live.metadata.labels
+    owner, namespace = labels.get(Label.K8SSANDRA_CLUSTER_NAME), labels.get(Label.K8SSANDRA_CLUSTER_NAMESPACE)
+    return f"belongs to K8ssandraCluster {namespace}/{owner}" if owner else "belongs to no K8ssandraCluster"
+
+
+def _missing_secret(cluster: Cluster) -> str:
+    what = f"waiting for the Secret {cluster.superuser_secret} of the superuser"
+    return f"{what}, which the control plane brings" if cluster.is_managed else what
+
+
+def _decide_seeds(snapshot: Snapshot, plan: Plan) -> None:
+    cluster, wanted = snapshot.cluster, set()
+    for datacenter in cluster.datacenters:
+        addresses = seeds.foreign_addresses(cluster, datacenter, snapshot.seed_pods)
+        for body in seeds.endpoint_slices(cluster, datacenter, addresses):
+            name = body["metadata"]["name"]
+            wanted.add(name)
+            live = snapshot.slices.get(name)
+            if live is None or not covers(
+                {"labels": live.metadata.labels, "annotations": live.metadata.annotations},
+                {"labels": body["metadata"]["labels"], "annotations": body["metadata"]["annotations"]},
+            ):
+                plan.slices.append(body)
+    plan.stale_slices = sorted(set(snapshot.slices) - wanted)
+
+
+def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication | None) -> None:
+    cluster = snapshot.cluster
+    for datacenter in cluster.datacenters:
+        live = snapshot.datacenters.get(datacenter.name)
+        _decide_config_map(snapshot, plan, datacenter)
+        wanted = render.cassandra_datacenter(
+            cluster, datacenter, replication=replication, existing_spec=live.spec if live else None
+        )
+        if live is None:
+            plan.create, plan.waiting = wanted, f"datacenter {datacenter.name} is being made"
+            break
+        if live.metadata.deletion_timestamp is not None:
+            plan.waiting = f"datacenter {datacenter.name} is being deleted, and made again afterwards"
+            break
+        if not _decide_change(snapshot, plan, datacenter, live, wanted):
+            break
+        if not is_settled(live):
+            plan.waiting = _progress(snapshot, datacenter, live)
+            break
+    plan.keyspaces = _keyspaces(snapshot, replication)
+
+
+def _decide_config_map(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec) -> None:
+    body = metrics_agent.render(snapshot.cluster, datacenter)
+    live = snapshot.config_maps.get(body["metadata"]["name"])
+    if (
+        live is None
+        or not covers(live.data, body["data"])
+        or not covers(live.metadata.labels, body["metadata"]["labels"])
+    ):
+        plan.config_maps.append(body)
+
+
+def _decide_change(
+    snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec, live: Object, wanted: dict[str, Any]
+) -> bool:
+    """Decide on an update; False when the datacenters after this one have to wait for it."""
+    key = Annotation.K8SSANDRA_RESOURCE_HASH
+    rendered_anew = live.metadata.annotations.get(key) != wanted["metadata"]["annotations"][key]
+    drifted = not covers(live.spec, wanted["spec"]) or not covers(
+        live.metadata.labels, wanted["metadata"]["labels"]
+    )
+    if not rendered_anew and not drifted:
+        return True
+    if rendered_anew and not _may_change(snapshot):
+        # another release of this operator renders it differently: that alone never touches a database
+        plan.requires_update.append(datacenter.name)
+        return True
+    if _scaling(live) and live.spec.get("size") != datacenter.size:
+        plan.waiting = (
+            f"datacenter {datacenter.name} is still scaling; it gets its {datacenter.size} nodes afterwards"
+        )
+        return False
+    plan.error = _refused_change(live, wanted)
+    if not plan.error:
+        wanted["metadata"]["resourceVersion"] = live.metadata.resource_version
+        plan.update, plan.waiting = wanted, f"datacenter {datacenter.name} is being changed"
+    return False
+
+
+def _may_change(snapshot: Snapshot) -> bool:
+    metadata = snapshot.cluster.metadata
+    changed = metadata.generation != (integer(snapshot.status.get("observedGeneration")) or 0)
+    return changed or Annotation.K8SSANDRA_AUTOUPDATE_SPEC in metadata.annotations
+
+
+def _refused_change(live: Object, wanted: Mapping[str, Any]) -> str:
+    before, after = integer(live.spec.get("size")) or 0, integer(wanted["spec"].get("size")) or 0
+    if after < before:
+        return (
+            f"shrinking datacenter {live.metadata.name} from {before} to {after} nodes is not supported yet"
+        )
+    old = {"metadata": {"annotations": live.metadata.annotations}, "spec": live.spec, "status": live.status}
+    annotations = {**live.metadata.annotations, **wanted["metadata"]["annotations"]}
+    causes = cassandra_datacenter.update_causes(old, {**wanted, "metadata": {"annotations": annotations}})
+    return f"datacenter {live.metadata.name} cannot be changed: {sentence(causes)}" if causes else ""
+
+
+def _scaling(live: Object) -> bool:
+    return holds(live.status, Condition.SCALING_UP) or holds(live.status, Condition.SCALING_DOWN)
+
+
+def _progress(snapshot: Snapshot, datacenter: DatacenterSpec, live: Object) -> str:
+    serving = snapshot.serving(datacenter.name)
+    told = f"datacenter {datacenter.name} has {serving} of {datacenter.size} nodes ready"
+    invalid = condition(live.status, Condition.VALID)
+    if invalid.get("status") == "False" and invalid.get("message"):
+        return f"{told}; {invalid['message']}"
+    return told
+
+
+def _keyspaces(snapshot: Snapshot, replication: Replication | None) -> dict[str, int]:
+    """Where the system keyspaces may be replicated to now: to none of ours before it was initialised."""
+    if replication is None:
+        return {}
+    live = snapshot.datacenters
+    initialized = {
+        each.name: each
+        for each in snapshot.cluster.datacenters
+        if each.name in live and is_initialized(live[each.name])
+    }
+    if not initialized:
+        return {}
+    if not snapshot.cluster.is_managed:
+        return {name: min(MAX_SYSTEM_REPLICATION, each.size) for name, each in initialized.items()}
+    local = {each.name for each in snapshot.cluster.datacenters}
+    return {
+        name: factor
+        for name, factor in replication.factors.items()
+        if name in initialized or name not in local
+    }
