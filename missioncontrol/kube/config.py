@@ -21,6 +21,7 @@ import yaml
 from missioncontrol.kube.tls import client_context
 
 KUBECONFIG_LIMIT = 1024 * 1024
+NESTING_LIMIT = 50
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -91,11 +92,13 @@ def from_kubeconfig(
     name = context or document.get("current-context") or ""
     if not isinstance(name, str) or not name:
         raise KubeconfigError("current-context", "is not set, and no context was named")
-    _, chosen = _entry(
+    where, chosen = _entry(
         document, "contexts", "context", name, wanted_by="context" if context else "current-context"
     )
-    where_cluster, cluster = _entry(document, "clusters", "cluster", _text(chosen, "cluster"), wanted_by=name)
-    user_name = _text(chosen, "user")
+    where_cluster, cluster = _entry(
+        document, "clusters", "cluster", _text(chosen, where, "cluster"), wanted_by=name
+    )
+    user_name = _text(chosen, where, "user")
     where_user, user = _entry(document, "users", "user", user_name, wanted_by=name)
     reader = _Reader(folder=folder, only_inline=only_inline)
     server = _server(cluster, where_cluster, only_inline=only_inline)
@@ -111,12 +114,12 @@ def from_kubeconfig(
         server=server,
         ca=None if skip else reader.material(cluster, where_cluster, "certificate-authority"),
         insecure_skip_tls_verify=skip,
-        tls_server_name=_text(cluster, "tls-server-name") or None,
-        token=_text(user, "token") or None,
+        tls_server_name=_text(cluster, where_cluster, "tls-server-name") or None,
+        token=_text(user, where_user, "token") or None,
         token_file=reader.token_file(user, where_user),
         client_cert=reader.material(user, where_user, "client-certificate"),
         client_key=reader.material(user, where_user, "client-key"),
-        namespace=_text(chosen, "namespace") or "default",
+        namespace=_text(chosen, where, "namespace") or "default",
     )
     _check_tls(config, where_cluster, where_user)
     return config
@@ -138,6 +141,7 @@ def _read(data: bytes | str | Path) -> tuple[bytes, Path]:
 
 def _parse(raw: bytes) -> dict[str, Any]:
     try:
+        _check_shape(raw)
         document = yaml.load(raw, Loader=_Loader)  # a safe loader, in C where it exists
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -148,6 +152,20 @@ def _parse(raw: bytes) -> dict[str, Any]:
     if document.get("kind") not in (None, "", "Config"):
         raise KubeconfigError("kind", "must be Config")
     return document
+
+
+def _check_shape(raw: bytes) -> None:
+    """Refuse what makes loaders crash (the one in C, by recursion) or run for ever (merged aliases)."""
+    depth = 0
+    for event in yaml.parse(raw, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise KubeconfigError("", "YAML aliases are not supported")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > NESTING_LIMIT:
+            raise KubeconfigError("", f"is nested deeper than {NESTING_LIMIT} levels: this is no kubeconfig")
 
 
 def _entry(
@@ -170,17 +188,17 @@ def _entry(
     )
 
 
-def _text(mapping: dict[str, Any], key: str) -> str:
+def _text(mapping: dict[str, Any], where: str, key: str) -> str:
     value = mapping.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise KubeconfigError(key, "must be a string")
+        raise KubeconfigError(f"{where}.{key}", "must be a string")
     return value
 
 
 def _server(cluster: dict[str, Any], where: str, *, only_inline: bool) -> str:
-    server = _text(cluster, "server")
+    server = _text(cluster, where, "server")
     try:
         parts = urlsplit(server)
         port_is_valid = parts.port is None or parts.port > 0
@@ -221,7 +239,7 @@ class _Reader:
     only_inline: bool
 
     def material(self, mapping: dict[str, Any], where: str, name: str) -> bytes | None:
-        inline, path = _text(mapping, f"{name}-data"), _text(mapping, name)
+        inline, path = _text(mapping, where, f"{name}-data"), _text(mapping, where, name)
         if inline:
             try:
                 return base64.b64decode("".join(inline.split()), validate=True)
@@ -237,7 +255,7 @@ class _Reader:
             raise KubeconfigError(f"{where}.{name}", f"cannot be read: {error}") from error
 
     def token_file(self, user: dict[str, Any], where: str) -> Path | None:
-        path = _text(user, "tokenFile")
+        path = _text(user, where, "tokenFile")
         if not path:
             return None
         if self.only_inline:
