@@ -1,0 +1,330 @@
+"""Carries out what was decided: writes to Kubernetes and calls to nodes, in the order of the plan.
+
+Every step can be the last one before a crash: each is either repeated without harm, or fenced by the version of the
+object that the decision was made on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from controllers.cassandra import actions as a
+from controllers.cassandra.datacenter import Datacenter, RackPlan
+from controllers.cassandra.management import ManagementApi, ManagementError
+from controllers.cassandra.memory import DatacenterMemory
+from controllers.cassandra.objects import ObjectWriter
+from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.render.secret import PASSWORD_BYTES, superuser_secret, watched_by, watchers
+from controllers.cassandra.render.statefulset import keep_immutable, statefulset
+from controllers.cassandra.render.task import cleanup_task
+from controllers.cassandra.state import PodState
+from controllers.cassandra.status import Done
+from controllers.runtime import EventRecorder
+from missioncontrol.api.names import Annotation, Component, EventReason, Finalizer, Label, LabelValue, NodeState
+from missioncontrol.api.resources import (
+    CASSANDRA_DATACENTERS,
+    CASSANDRA_TASKS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    SECRETS,
+    STATEFUL_SETS,
+)
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import AlreadyExists, NotFound
+
+log = logging.getLogger(__name__)
+
+MANAGER = Component.CASS_OPERATOR.value
+TELL_SECONDS = 1.0
+"""How long a pass waits for nodes that are told of new seeds; those that are slower get it while it goes on."""
+
+
+class Actor:
+    """Does things for one datacenter."""
+
+    def __init__(
+        self,
+        datacenter: Datacenter,
+        *,
+        client: Client,
+        api: ManagementApi,
+        memory: DatacenterMemory,
+        images: ImageConfig,
+        recorder: EventRecorder,
+        wake: Callable[[], None],
+    ) -> None:
+        self._dc = datacenter
+        self._client = client
+        self._api = api
+        self._memory = memory
+        self._images = images
+        self._recorder = recorder
+        self._wake = wake
+        self._objects = ObjectWriter(client, datacenter, self._tell)
+        self.done = Done()
+
+    async def carry_out(self, plan: a.Plan) -> None:
+        """All actions of a plan, one after the other."""
+        for action in plan.actions:
+            await self._one(action)
+
+    async def _one(self, action: a.Action) -> None:
+        match action:
+            case a.AddFinalizer() | a.RemoveFinalizer():
+                await self._finalizer(add=isinstance(action, a.AddFinalizer))
+            case a.ApplyObject():
+                await self._objects.apply(action)
+            case a.DeleteObject(resource=resource, name=name):
+                await self._objects.delete(resource, name)
+            case a.CreateSuperuser():
+                await self._create_superuser()
+            case a.CreateRack(statefulset=name):
+                await self._create_rack(name)
+            case a.ScaleRack():
+                await self._scale(action)
+            case a.UpdateRack():
+                await self._update(action)
+            case a.LabelPod(pod=pod, labels=labels, events=events):
+                await self._label(pod, dict(labels))
+                self._tell(*events)
+                if labels.get(Label.NODE_STATE) == NodeState.STARTED:
+                    self._memory.start_succeeded(pod.name)
+            case a.StartNode():
+                await self._start(action)
+            case a.DeletePod():
+                await self._delete_pod(action)
+            case a.ReloadSeeds(pods=pods, seeds=seeds):
+                await self._reload_seeds(pods, seeds)
+            case a.WriteRoles():
+                await self._write_roles(action)
+            case a.CreateCleanupTask(name=name):
+                await self._create_cleanup(name)
+            case a.RemoveAnnotation(key=key):
+                await self._patch_datacenter({"metadata": {"annotations": {key: None}}})
+            case a.DeleteClaims():
+                await self._delete_claims()
+
+    def _tell(self, *events: a.Event) -> None:
+        for event in events:
+            self._recorder.event(
+                CASSANDRA_DATACENTERS,
+                self._dc.metadata,
+                reason=event.reason,
+                note=event.note,
+                type="Warning" if event.warning else "Normal",
+                action=event.reason,
+            )
+
+    # --- the datacenter itself -----------------------------------------------------------------
+
+    async def _patch_datacenter(self, patch: dict[str, Any]) -> None:
+        await self._client.merge_patch(
+            CASSANDRA_DATACENTERS,
+            self._dc.name,
+            patch,
+            namespace=self._dc.namespace,
+            field_manager=MANAGER,
+        )
+
+    async def _finalizer(self, *, add: bool) -> None:
+        ours = Finalizer.CASSANDRA_DATACENTER
+        finalizers = [each for each in self._dc.metadata.finalizers if each != ours]
+        if add:
+            finalizers.append(ours)
+        # a merge patch replaces the whole list: only on the version that it was read from
+        version = self._dc.metadata.resource_version
+        await self._patch_datacenter({"metadata": {"finalizers": finalizers, "resourceVersion": version}})
+
+    # --- racks ---------------------------------------------------------------------------------
+
+    def _rack(self, name: str) -> RackPlan:
+        return next(rack for rack in self._dc.plan if rack.statefulset == name)
+
+    async def _create_rack(self, name: str) -> None:
+        rack = self._rack(name)
+        body = statefulset(self._dc, rack, self._images, replicas=rack.nodes)
+        await self._objects.apply(a.ApplyObject(STATEFUL_SETS, body, exists=False))
+
+    async def _scale(self, action: a.ScaleRack) -> None:
+        patch = {
+            "metadata": {"resourceVersion": action.resource_version},
+            "spec": {"replicas": action.replicas},
+        }
+        await self._client.merge_patch(
+            STATEFUL_SETS,
+            action.statefulset,
+            patch,
+            namespace=self._dc.namespace,
+            # the same owner as that of the whole object, or a later apply could not set it
+            field_manager=MANAGER,
+        )
+        if action.event is not None:
+            self._tell(action.event)
+
+    async def _update(self, action: a.UpdateRack) -> None:
+        rack = self._rack(action.statefulset)
+        live = await self._client.get(STATEFUL_SETS, action.statefulset, namespace=self._dc.namespace)
+        desired = statefulset(self._dc, rack, self._images, replicas=live["spec"]["replicas"])
+        body = keep_immutable(desired, live)
+        body["metadata"] = {**body["metadata"], "resourceVersion": action.resource_version}
+        await self._client.apply(STATEFUL_SETS, body, field_manager=MANAGER)
+        note = f"Updating rack {action.rack} force={'true' if action.forced else 'false'}"
+        self._tell(a.Event(EventReason.UPDATING_RACK, note))
+
+    # --- pods ----------------------------------------------------------------------------------
+
+    async def _label(self, pod: PodState, labels: dict[str, str | None]) -> None:
+        # the UID makes sure that a pod of the same name that was made since is not meant
+        patch = {"metadata": {"uid": pod.uid, "labels": labels}}
+        await self._client.merge_patch(
+            PODS, pod.name, patch, namespace=pod.namespace, field_manager=MANAGER
+        )
+
+    async def _start(self, action: a.StartNode) -> None:
+        pod = action.pod
+        if not action.labelled:
+            labels: dict[str, str | None] = {Label.NODE_STATE: NodeState.STARTING.value}
+            if action.seed and not pod.seed:
+                labels[Label.SEED_NODE] = LabelValue.TRUE
+                note = f"Labeled pod a seed node {pod.name}"
+                self._tell(a.Event(EventReason.LABELED_POD_AS_SEED, note))
+            await self._label(pod, labels)
+            self._tell(a.Event(EventReason.STARTING_CASSANDRA, f"Starting Cassandra for pod {pod.name}"))
+            self.done.started = True
+        self._memory.call(self._api, pod, port=self._dc.management_port, wake=self._wake)
+
+    async def _delete_pod(self, action: a.DeletePod) -> None:
+        pod = action.pod
+        if action.failed_start:
+            self._memory.start_failed(pod.name, datetime.now(UTC))
+            self.done.failed_starts.add(pod.name)
+        try:
+            await self._client.delete(PODS, pod.name, namespace=pod.namespace, uid=pod.uid)
+        except NotFound:
+            return
+        self._tell(action.event)
+
+    async def _reload_seeds(self, pods: tuple[PodState, ...], seeds: frozenset[str]) -> None:
+        self._memory.seeds_told = seeds
+        if not pods:
+            return
+        told = asyncio.Event()
+
+        async def tell_all() -> None:
+            await asyncio.gather(*(self._reload_one(pod) for pod in pods))
+            told.set()
+
+        self._memory.spawn(tell_all(), name=f"seeds {self._dc.namespace}/{self._dc.name}")
+        try:
+            async with asyncio.timeout(TELL_SECONDS):
+                await told.wait()
+        except TimeoutError:
+            log.info("some nodes are slow to read the seeds again")
+
+    async def _reload_one(self, pod: PodState) -> None:
+        try:
+            await self._api.reload_seeds(pod, port=self._dc.management_port)
+        except ManagementError as error:
+            # gossip spreads seeds as well; a node that restarts reads the list anyway
+            log.warning("%s was not told of the new seeds: %s", pod.name, error)
+
+    # --- users ---------------------------------------------------------------------------------
+
+    async def _create_superuser(self) -> None:
+        name = self._dc.superuser_secret
+        password = base64.urlsafe_b64encode(secrets.token_bytes(PASSWORD_BYTES)).decode().rstrip("=")
+        body = superuser_secret(self._dc, password=password)
+        try:
+            await self._client.create(SECRETS, body, namespace=self._dc.namespace, field_manager=MANAGER)
+        except AlreadyExists:
+            # one that we do not watch yet: of another datacenter of the cluster, or of a user
+            found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
+            await self._watch_secret(name, found)
+
+    async def _watch_secret(self, name: str, found: dict[str, Any]) -> None:
+        metadata = found.get("metadata", {})
+        annotation = (metadata.get("annotations") or {}).get(Annotation.WATCHED_BY, "")
+        watched = (metadata.get("labels") or {}).get(Label.WATCHED) == LabelValue.TRUE
+        if watched and f"{self._dc.namespace}/{self._dc.name}" in watchers(annotation):
+            return
+        patch = {
+            "metadata": {
+                "labels": {Label.WATCHED: LabelValue.TRUE},
+                "annotations": {Annotation.WATCHED_BY: watched_by(annotation, self._dc)},
+            }
+        }
+        await self._client.merge_patch(
+            SECRETS, name, patch, namespace=self._dc.namespace, field_manager=MANAGER
+        )
+
+    async def _write_roles(self, action: a.WriteRoles) -> None:
+        roles, versions = [], []
+        for name, superuser in action.secrets:
+            found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
+            await self._watch_secret(name, found)
+            roles.append((_field(found, "username"), _field(found, "password"), superuser))
+            versions.append((name, found["metadata"]["resourceVersion"]))
+        digest = hashlib.sha256(repr(roles).encode()).hexdigest()
+        if digest != self._memory.users_digest:
+            for username, password, superuser in roles:
+                await self._api.write_role(
+                    action.pod,
+                    port=self._dc.management_port,
+                    name=username,
+                    password=password,
+                    superuser=superuser,
+                )
+            self.done.roles_written = True
+            self._tell(
+                a.Event(EventReason.CREATED_USERS, "Created users"),
+                a.Event(EventReason.CREATED_SUPERUSER, "Created superuser"),
+            )
+        self._memory.users_digest = digest
+        self._memory.users_written = tuple(versions)
+
+    # --- the rest ------------------------------------------------------------------------------
+
+    async def _create_cleanup(self, name: str) -> None:
+        body = cleanup_task(self._dc, name)
+        try:
+            await self._client.create(CASSANDRA_TASKS, body, namespace=self._dc.namespace, field_manager=MANAGER)
+        except AlreadyExists:
+            log.debug("the task %s was made before", name)
+
+    async def _delete_claims(self) -> None:
+        selector = ",".join(f"{key}={value}" for key, value in sorted(self._dc.datacenter_labels.items()))
+        claims = await self._client.list(
+            PERSISTENT_VOLUME_CLAIMS, namespace=self._dc.namespace, label_selector=selector
+        )
+        for claim in claims:
+            metadata = claim["metadata"]
+            try:
+                await self._client.delete(
+                    PERSISTENT_VOLUME_CLAIMS, metadata["name"], namespace=self._dc.namespace, uid=metadata["uid"]
+                )
+            except NotFound:
+                continue
+            self._tell(a.Event(EventReason.DELETED_PVC, f"Claim Name: {metadata['name']}"))
+
+
+class IncompleteSecret(Exception):
+    """A Secret does not have what a role needs."""
+
+
+def _field(secret: dict[str, Any], key: str) -> str:
+    """A field of a Secret, as text."""
+    name = secret["metadata"]["name"]
+    encoded = (secret.get("data") or {}).get(key)
+    if not encoded:
+        raise IncompleteSecret(f"the Secret {name} has no key {key!r}")
+    try:
+        return base64.b64decode(encoded).decode()
+    except UnicodeDecodeError as error:
+        raise IncompleteSecret(f"the key {key!r} of the Secret {name} is not UTF-8") from error

@@ -1,0 +1,186 @@
+"""What a decision can ask for. Plain values: a decision is compared and printed in tests without doing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from controllers.cassandra.state import PodState
+from missioncontrol.api.names import EventReason
+from missioncontrol.api.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A note for people about the datacenter."""
+
+    reason: EventReason
+    note: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Hold the datacenter until its nodes and volumes are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let the datacenter go; only our own finalizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyObject:
+    """Make or change an object that is ours; a new one only if nobody else has the name."""
+
+    resource: Resource
+    body: Mapping[str, Any]
+    exists: bool
+
+    @property
+    def name(self) -> str:
+        return str(self.body["metadata"]["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteObject:
+    """Remove an object that is ours and no longer wanted."""
+
+    resource: Resource
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSuperuser:
+    """Make the superuser's Secret with a new password, unless it exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRack:
+    """Make the StatefulSet of a rack."""
+
+    statefulset: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRack:
+    """Change the number of replicas, and nothing else, of the StatefulSet as it was seen."""
+
+    statefulset: str
+    replicas: int
+    resource_version: str
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRack:
+    """Put the rendered template into the StatefulSet as it was seen: its pods are replaced."""
+
+    statefulset: str
+    rack: str
+    resource_version: str
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPod:
+    """Change labels of this very pod; None removes one."""
+
+    pod: PodState
+    labels: Mapping[str, str | None]
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartNode:
+    """Mark the pod as starting, then tell the node to start; `labelled` when only the call is missing."""
+
+    pod: PodState
+    seed: bool = False
+    labelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Have the pod made again."""
+
+    pod: PodState
+    event: Event
+    failed_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadSeeds:
+    """Tell nodes that the list of seeds has changed."""
+
+    pods: tuple[PodState, ...]
+    seeds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRoles:
+    """Create the superuser and the other users, through this node."""
+
+    pod: PodState
+    secrets: tuple[tuple[str, bool], ...]
+    """Secret and whether its role is a superuser; the datacenter's own superuser is the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCleanupTask:
+    """Let the old nodes drop what has moved to new ones. The name makes it happen once."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAnnotation:
+    """Take an annotation off the datacenter that was meant for one time."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClaims:
+    """Delete the volumes' claims of the datacenter."""
+
+
+Action = (
+    AddFinalizer
+    | RemoveFinalizer
+    | ApplyObject
+    | DeleteObject
+    | CreateSuperuser
+    | CreateRack
+    | ScaleRack
+    | UpdateRack
+    | LabelPod
+    | StartNode
+    | DeletePod
+    | ReloadSeeds
+    | WriteRoles
+    | CreateCleanupTask
+    | RemoveAnnotation
+    | DeleteClaims
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A decision: what to do, in this order, and the sentence that says why."""
+
+    sentence: str
+    actions: tuple[Action, ...] = ()
+    again: bool = False
+    """Whether to look and decide again as soon as the actions are done."""
+    wait: float | None = None
+    """Look again after so many seconds even if nothing changes."""
+    conditions: Mapping[str, tuple[bool, str, str]] = field(default_factory=dict)
+    """Status, reason and message by condition type."""
+    updating: bool = False
+    """Whether the datacenter is on its way to a new spec."""
+    settled: bool = False
+    """Whether everything is as the spec wants it."""
+    done: bool = False
+    """Whether the datacenter is deleted, so that there is no status to write."""

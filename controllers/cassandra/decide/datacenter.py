@@ -1,0 +1,201 @@
+"""What to do about a datacenter: the steps in their order, as one decision.
+
+Each step either finds nothing to do and lets the next one speak, or ends the decision with its sentence. Objects and
+racks come first, then the labels of the pods, then starts; only when every node runs and is seen to be healthy may a
+changed template roll, and only after that is the datacenter settled.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from controllers.cassandra.actions import (
+    Action,
+    AddFinalizer,
+    CreateCleanupTask,
+    Plan,
+    RemoveAnnotation,
+    ScaleRack,
+    WriteRoles,
+)
+from controllers.cassandra.decide import labels, nodes, racks
+from controllers.cassandra.decide.deletion import decide_deletion
+from controllers.cassandra.decide.health import unhealthy
+from controllers.cassandra.decide.objects import NameTaken, object_actions
+from controllers.cassandra.decide.refusals import is_true, refusals
+from controllers.cassandra.render.images import UnknownServerType
+from controllers.cassandra.state import Snapshot
+from missioncontrol.api.names import Annotation, Condition, Finalizer, LabelValue, Reason
+
+Conditions = dict[str, tuple[bool, str, str]]
+
+HEALTH_PAUSE = 2.0
+"""Seconds between two looks at nodes that are ready but do not see each other: gossip cannot be watched."""
+UNSETTLED_PAUSE = 30.0
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Plan:
+    """The plan for this moment."""
+    datacenter = snapshot.datacenter
+    if datacenter.metadata.deletion_timestamp is not None:
+        return decide_deletion(snapshot)
+    wrong = refusals(snapshot)
+    if not wrong and _wants_finalizer(snapshot):
+        return Plan("taking charge of the datacenter", (AddFinalizer(),), again=True, updating=True)
+    if not wrong:
+        try:
+            plan = _build(snapshot)
+        except (NameTaken, UnknownServerType) as error:
+            wrong = [str(error)]
+        else:
+            return plan or _run(snapshot, now, refused="")
+    return _run(snapshot, now, refused="; ".join(wrong))
+
+
+def _wants_finalizer(snapshot: Snapshot) -> bool:
+    metadata = snapshot.datacenter.metadata
+    held = Finalizer.CASSANDRA_DATACENTER in metadata.finalizers
+    return not held and not snapshot.datacenter.annotated(Annotation.NO_FINALIZER)
+
+
+def _build(snapshot: Snapshot) -> Plan | None:
+    """Make or change what is missing or different around the nodes."""
+    conditions: Conditions = {}
+    actions: list[Action] = [*object_actions(snapshot), *racks.rack_actions(snapshot)]
+    grows = any(isinstance(action, ScaleRack) for action in actions)
+    if grows and is_true(snapshot.datacenter, Condition.READY):
+        conditions[Condition.SCALING_UP] = (True, "", "")
+    if actions:
+        sentence = f"making or changing {_count(len(actions), 'object')}"
+        return Plan(sentence, tuple(actions), again=True, updating=True, conditions=conditions)
+    repair = racks.repair(snapshot)
+    if repair is not None:
+        conditions[Condition.UPDATING] = (True, "", "")
+        sentence = f"rack {repair.rack} cannot come up; it gets the new template without waiting"
+        return Plan(sentence, (repair,), again=True, updating=True, conditions=conditions)
+    return None
+
+
+def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
+    """Look after the nodes; with a refused spec only after those that exist."""
+    conditions: Conditions = {}
+    if refused:
+        conditions[Condition.VALID] = (False, Reason.NOT_SUPPORTED.value, refused)
+    elif is_true(snapshot.datacenter, Condition.INITIALIZED):
+        conditions[Condition.VALID] = (True, "", "")
+    if not snapshot.racks:
+        return Plan(refused or "waiting for the StatefulSets to be seen", conditions=conditions)
+    relabel = labels.label_actions(snapshot)
+    if relabel:
+        sentence = f"labelling {_count(len(relabel), 'pod')} with what {'it is' if len(relabel) == 1 else 'they are'}"
+        return Plan(sentence, tuple(relabel), again=True, conditions=conditions)
+    extra: tuple[Action, ...] = ()
+    reload_seeds = labels.seed_reload(snapshot)
+    if reload_seeds is not None:
+        extra = (reload_seeds,)
+    stuck = labels.stuck_pod(snapshot, now)
+    if stuck is not None:
+        return Plan(stuck.event.note, (*extra, stuck), conditions=conditions)
+    step = nodes.starts(snapshot, now)
+    if step.actions or step.sentence:
+        if not step.actions:
+            conditions |= _not_healthy(snapshot, step.sentence)
+        wait = step.wait if step.wait is not None else UNSETTLED_PAUSE
+        return Plan(step.sentence, (*extra, *step.actions), wait=wait, conditions=conditions)
+    return _finish(snapshot, refused, conditions, extra)
+
+
+def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tuple[Action, ...]) -> Plan:
+    """Every node is started: prove health, roll what changed, write roles, close what was open."""
+    reason = "" if _rests(snapshot) else unhealthy(snapshot)
+    if reason:
+        conditions |= _not_healthy(snapshot, reason)
+        return Plan(f"waiting for health: {reason}", extra, wait=HEALTH_PAUSE, conditions=conditions)
+    conditions[Condition.HEALTHY] = (True, "", "")
+    rollout = racks.rollout(snapshot, allowed=not refused)
+    if rollout.action is not None:
+        conditions[Condition.UPDATING] = (True, "", "")
+        sentence = f"updating rack {rollout.action.rack}"
+        return Plan(sentence, (*extra, rollout.action), again=True, updating=True, conditions=conditions)
+    if rollout.waiting:
+        wait = HEALTH_PAUSE if rollout.ask_again else UNSETTLED_PAUSE
+        return Plan(rollout.waiting, extra, wait=wait, conditions=conditions)
+    actions: list[Action] = [*extra, *_roles(snapshot), *_cleanup(snapshot)]
+    if snapshot.datacenter.annotated(Annotation.AUTOUPDATE_SPEC, "once") and not refused:
+        actions.append(RemoveAnnotation(Annotation.AUTOUPDATE_SPEC))
+    if refused:
+        return Plan(f"the spec is not carried out: {refused}", tuple(actions), conditions=conditions)
+    postponed = bool(rollout.postponed)
+    note = f"rack {rollout.postponed[0]} would be rendered differently by this release" if postponed else ""
+    conditions[Condition.REQUIRES_UPDATE] = (postponed, "", note)
+    conditions |= _settled_conditions(snapshot)
+    return Plan(_summary(snapshot), tuple(actions), settled=True, conditions=conditions)
+
+
+def _rests(snapshot: Snapshot) -> bool:
+    """Whether the last proof of health still counts: nothing was asked because nothing has changed since."""
+    return not snapshot.observed.gossip and is_true(snapshot.datacenter, Condition.HEALTHY)
+
+
+def _not_healthy(snapshot: Snapshot, reason: str) -> Conditions:
+    if is_true(snapshot.datacenter, Condition.INITIALIZED):
+        return {Condition.HEALTHY: (False, "", reason)}
+    return {}
+
+
+def _roles(snapshot: Snapshot) -> list[Action]:
+    datacenter = snapshot.datacenter
+    if datacenter.annotated(Annotation.SKIP_USER_CREATION, LabelValue.TRUE):
+        return []
+    wanted = [(user.secret_name, user.superuser) for user in datacenter.spec.users]
+    wanted.append((datacenter.superuser_secret, True))
+    known = snapshot.memory.users_written
+    if known is not None and known == secret_versions(snapshot, tuple(name for name, _ in wanted)):
+        return []
+    first = min((pod for pod in snapshot.living if pod.started), key=lambda pod: pod.name)
+    return [WriteRoles(first, tuple(wanted))]
+
+
+def secret_versions(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Which state of its secrets a datacenter has."""
+    found = ((name, snapshot.objects.get(("Secret", name))) for name in names)
+    return tuple((name, existing.version if existing else "") for name, existing in found)
+
+
+def _cleanup(snapshot: Snapshot) -> list[Action]:
+    datacenter = snapshot.datacenter
+    scaled = next((c for c in datacenter.status.conditions if c.type == Condition.SCALING_UP), None)
+    if scaled is None or scaled.status != "True" or datacenter.annotated(Annotation.NO_CLEANUP):
+        return []
+    # named after the moment at which the growth began, so that it is made once, however often this is decided
+    began = datetime.fromisoformat(scaled.last_transition_time) if scaled.last_transition_time else None
+    return [CreateCleanupTask(f"cleanup-{int(began.timestamp()) if began else snapshot.datacenter.metadata.generation}")]
+
+
+def _settled_conditions(snapshot: Snapshot) -> Conditions:
+    conditions: Conditions = {
+        condition: (False, "", "")
+        for condition in (
+            Condition.RESIZING_VOLUMES,
+            Condition.STOPPED,
+            Condition.REPLACING_NODES,
+            Condition.UPDATING,
+            Condition.ROLLING_RESTART,
+            Condition.RESUMING,
+            Condition.SCALING_DOWN,
+        )
+    }
+    if is_true(snapshot.datacenter, Condition.SCALING_UP):
+        conditions[Condition.SCALING_UP] = (False, "", "")
+    for condition in (Condition.VALID, Condition.INITIALIZED, Condition.READY):
+        conditions[condition] = (True, "", "")
+    return conditions
+
+
+def _summary(snapshot: Snapshot) -> str:
+    total = sum(live.replicas for live in snapshot.racks.values())
+    return f"all {_count(total, 'node')} of {_count(len(snapshot.racks), 'rack')} are ready"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,58 @@
+"""Proof that a datacenter is healthy: every node ready, each one NORMAL in the gossip of every other, a quorum."""
+
+from __future__ import annotations
+
+from controllers.cassandra.state import PodState, Snapshot
+
+
+def unhealthy(snapshot: Snapshot, *, fresh: bool = False) -> str:
+    """Why the datacenter is not known to be healthy; empty when it is. An earlier proof counts unless `fresh`."""
+    expected = sum(live.replicas for live in snapshot.racks.values())
+    started = [pod for pod in snapshot.living if pod.started]
+    if len(started) < expected or len(snapshot.pods) > len(started):
+        return f"only {len(started)} of {expected} nodes are ready"
+    if not fresh and fingerprint(snapshot) == snapshot.memory.healthy:
+        return ""
+    for pod in started:
+        reason = _doubt(snapshot, pod, started)
+        if reason:
+            return reason
+    return ""
+
+
+def fingerprint(snapshot: Snapshot) -> frozenset[str]:
+    """The nodes that run now; a proof of health holds for as long as they are the same."""
+    return frozenset(pod.incarnation for pod in snapshot.living if pod.started)
+
+
+def movement(snapshot: Snapshot) -> str:
+    """A node that joins, leaves or moves, as any asked node sees it; empty when there is none."""
+    for pod, gossip in snapshot.observed.gossip.items():
+        for endpoint in gossip:
+            if endpoint.moving:
+                return f"{endpoint.address} is {endpoint.status} in the gossip of {pod}"
+    return ""
+
+
+def _doubt(snapshot: Snapshot, pod: PodState, started: list[PodState]) -> str:
+    gossip = snapshot.observed.gossip.get(pod.name)
+    if gossip is None:
+        return f"{pod.name} does not say what it sees in gossip"
+    seen = {endpoint.address: endpoint for endpoint in gossip}
+    for other in started:
+        endpoint = seen.get(node_address(snapshot, other))
+        if endpoint is None or not endpoint.normal or not endpoint.alive:
+            state = "unknown" if endpoint is None else endpoint.status if endpoint.alive else "down"
+            return f"{other.name} is {state} in the gossip of {pod.name}"
+    moving = next((endpoint for endpoint in gossip if endpoint.moving), None)
+    if moving is not None:
+        return f"{moving.address} is {moving.status} in the gossip of {pod.name}"
+    if not snapshot.observed.quorum.get(pod.name, False):
+        return f"{pod.name} does not see a LOCAL_QUORUM"
+    return ""
+
+
+def node_address(snapshot: Snapshot, pod: PodState) -> str:
+    """The address by which other nodes know this one."""
+    datacenter = snapshot.datacenter
+    return pod.host_ip if datacenter.uses_host_network or datacenter.internode_port else pod.ip

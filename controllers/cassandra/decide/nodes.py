@@ -1,0 +1,204 @@
+"""The start of the nodes.
+
+Whoever is new to the ring joins alone: one node at a time, the first of each rack in turn, then the others. Nodes
+that were members before may all come back at once as soon as one seed is ready. Nothing waits for a fixed time: the
+next node starts when the last one is ready and nobody is moving in gossip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controllers.cassandra.actions import Action, DeletePod, Event, StartNode
+from controllers.cassandra.decide.health import movement
+from controllers.cassandra.decide.labels import failed_start
+from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
+from missioncontrol.api.names import Annotation, EventReason, NodeState
+
+LOOK_AGAIN = 5.0
+"""Seconds after which a node that is starting, or does not answer, is asked again."""
+RANGE_MOVEMENT_PAUSE = 0.5
+"""Seconds between two looks at a ring in which somebody else moves: gossip cannot be watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What to do about nodes that do not run."""
+
+    sentence: str = ""
+    """What is being waited for; empty when every node is started."""
+    actions: tuple[Action, ...] = ()
+    wait: float | None = None
+
+
+def starts(snapshot: Snapshot, now: datetime) -> Starts:
+    """The next starts. Labels are expected to be right already."""
+    failed = _failed(snapshot)
+    if failed:
+        return failed
+    starting = [pod for pod in snapshot.living if pod.state is NodeState.STARTING and not pod.ready]
+    lost = [pod for pod in starting if _call_is_lost(snapshot, pod)]
+    if lost:
+        names = _names(lost)
+        return Starts(f"starting {names}", _again(lost))
+    members = returning(snapshot)
+    if members and _has_ready_seed(snapshot) and _parallel(snapshot):
+        reachable = [pod for pod in members if _reachable(snapshot, pod)]
+        if reachable:
+            actions = tuple(StartNode(pod) for pod in reachable)
+            return Starts(f"starting {_names(reachable)}", actions)
+    if starting:
+        return Starts(f"starting {_names(starting)}", wait=LOOK_AGAIN)
+    return _next(snapshot, now)
+
+
+def candidates(snapshot: Snapshot, now: datetime) -> list[PodState]:
+    """Nodes that wait to be started, the one whose turn it is first.
+
+    Members come before newcomers, so that data is found again before anything new is made; racks without a
+    running node come before the others; nodes whose last start failed come last.
+    """
+    waiting = [pod for pod in snapshot.living if _may_start(snapshot, pod, now)]
+    order = {rack.statefulset: index for index, rack in enumerate(snapshot.datacenter.plan)}
+    populated = {_set_of(pod) for pod in snapshot.living if pod.ready}
+    failed = set(snapshot.datacenter.status.failed_starts)
+    first = {
+        max((pod for pod in waiting if _set_of(pod) == name), key=lambda pod: pod.ordinal).name
+        for name in {_set_of(pod) for pod in waiting} - populated
+    }
+
+    def turn(pod: PodState) -> tuple[bool, bool, bool, int, int]:
+        return (
+            pod.name in failed,
+            not snapshot.bootstrapped(pod),
+            pod.name not in first,
+            0 if pod.name in first else -pod.ordinal,
+            order.get(_set_of(pod), len(order)),
+        )
+
+    return sorted(waiting, key=turn)
+
+
+def returning(snapshot: Snapshot) -> list[PodState]:
+    """Members of the ring whose nodes do not run."""
+    return [
+        pod
+        for pod in snapshot.living
+        if pod.state is NodeState.READY_TO_START and pod.running and snapshot.bootstrapped(pod)
+    ]
+
+
+def missing(snapshot: Snapshot) -> str:
+    """What is still missing when no node can be started now; empty when all are there."""
+    expected = sum(live.replicas for live in snapshot.racks.values())
+    started = [pod for pod in snapshot.living if pod.started]
+    if len(started) == expected and len(snapshot.pods) == expected:
+        return ""
+    deleting = [pod for pod in snapshot.pods if pod.deleting]
+    if deleting:
+        return f"waiting until {_names(deleting)} is gone"
+    failing = [pod for pod in snapshot.living if pod.failing]
+    if failing:
+        return f"{failing[0].name} cannot run: {failing[0].failing}"
+    lost = [pod for pod in snapshot.living if pod.state is NodeState.STARTED_NOT_READY]
+    if lost:
+        return f"waiting until {_names(lost)} is ready again"
+    absent = expected - len(snapshot.living)
+    if absent > 0:
+        return f"waiting for {absent} pod{'s' if absent > 1 else ''} to be made"
+    pending = [pod for pod in snapshot.living if not pod.started]
+    return f"waiting until {_names(pending)} can be started"
+
+
+# --- the parts ---------------------------------------------------------------------------------
+
+
+def _failed(snapshot: Snapshot) -> Starts | None:
+    for pod in snapshot.living:
+        if pod.state is not NodeState.STARTING or pod.ready:
+            continue
+        reason = failed_start(snapshot, pod)
+        if reason:
+            note = f"Deleting pod {pod.name}, whose start failed: {reason}"
+            event = Event(EventReason.DELETING_STUCK_POD, note, warning=True)
+            return Starts(f"{pod.name} did not start ({reason}); its pod is made again", (
+                DeletePod(pod, event, failed_start=True),
+            ))
+    return None
+
+
+def _next(snapshot: Snapshot, now: datetime) -> Starts:
+    waiting = candidates(snapshot, now)
+    pod = next((each for each in waiting if _reachable(snapshot, each)), None)
+    if pod is None:
+        sentence = missing(snapshot)
+        if waiting:
+            sentence = f"waiting until the management API of {_names(waiting)} answers"
+        return Starts(sentence, wait=_pause(snapshot, now, waiting))
+    seeds = _has_ready_seed(snapshot)
+    if snapshot.bootstrapped(pod):
+        return Starts(f"starting {pod.name}", (StartNode(pod, seed=not seeds),))
+    away = [each for each in snapshot.living if each.state is NodeState.STARTED_NOT_READY]
+    if away:
+        return Starts(f"{pod.name} joins when {_names(away)} is ready again", wait=LOOK_AGAIN)
+    if any(each.ready for each in snapshot.living):
+        moving = movement(snapshot)
+        if moving:
+            return Starts(f"{pod.name} joins later: {moving}", wait=RANGE_MOVEMENT_PAUSE)
+        if not snapshot.observed.gossip:
+            return Starts(f"{pod.name} joins when a node shows its gossip", wait=RANGE_MOVEMENT_PAUSE)
+    first = not seeds and not snapshot.external_seeds
+    return Starts(f"starting {pod.name}", (StartNode(pod, seed=first),))
+
+
+def _may_start(snapshot: Snapshot, pod: PodState, now: datetime) -> bool:
+    if pod.state is not NodeState.READY_TO_START or not pod.running or pod.ready:
+        return False
+    retry_at = snapshot.memory.retry_at.get(pod.name)
+    return retry_at is None or retry_at <= now
+
+
+def _pause(snapshot: Snapshot, now: datetime, waiting: list[PodState]) -> float | None:
+    if waiting:
+        return 1.0
+    later = [at for name, at in snapshot.memory.retry_at.items() if at > now]
+    return max((min(later) - now).total_seconds(), 0.1) if later else None
+
+
+def _call_is_lost(snapshot: Snapshot, pod: PodState) -> bool:
+    """Marked as starting, and yet nothing runs and no call is known: we ended between the mark and the call."""
+    unknown = snapshot.memory.calls.get(pod.incarnation) is None
+    return unknown and snapshot.observed.processes.get(pod.name) is Process.STOPPED
+
+
+def _again(pods: Iterable[PodState]) -> tuple[Action, ...]:
+    return tuple(StartNode(pod, labelled=True) for pod in pods)
+
+
+def _reachable(snapshot: Snapshot, pod: PodState) -> bool:
+    return snapshot.observed.processes.get(pod.name) is Process.STOPPED
+
+
+def _has_ready_seed(snapshot: Snapshot) -> bool:
+    return any(pod.seed and pod.ready for pod in snapshot.living)
+
+
+def _parallel(snapshot: Snapshot) -> bool:
+    return not snapshot.datacenter.annotated(Annotation.ALLOW_PARALLEL_STARTS, "false")
+
+
+def _set_of(pod: PodState) -> str:
+    return pod.name.rpartition("-")[0]
+
+
+def _names(pods: Iterable[PodState]) -> str:
+    names = [pod.name for pod in pods]
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def call_in_flight(snapshot: Snapshot, pod: PodState) -> bool:
+    """Whether the start call for this very container is under way in this process."""
+    return snapshot.memory.calls.get(pod.incarnation) is StartCall.IN_FLIGHT

@@ -1,0 +1,90 @@
+"""What has to be asked of the nodes before a decision can be made: as little as possible, and nothing at rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controllers.cassandra.decide.health import fingerprint, node_address
+from controllers.cassandra.decide.nodes import call_in_flight, candidates, returning
+from controllers.cassandra.decide.racks import needs_rollout
+from controllers.cassandra.decide.refusals import is_true
+from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
+from missioncontrol.api.names import Condition, NodeState, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Which pods to ask what."""
+
+    processes: tuple[PodState, ...] = ()
+    gossip: tuple[PodState, ...] = ()
+    quorum: tuple[PodState, ...] = ()
+
+
+def questions(snapshot: Snapshot, now: datetime) -> Questions:
+    """What this pass needs to know."""
+    if snapshot.datacenter.metadata.deletion_timestamp is not None:
+        return Questions()
+    started = tuple(pod for pod in snapshot.living if pod.started)
+    if _health_matters(snapshot, started):
+        return Questions(_processes(snapshot, now), started, started)
+    asked = {pod.name: pod for pod in started if unregistered(snapshot, pod)}
+    if _newcomer_is_next(snapshot, now) and started:
+        asked.setdefault(started[0].name, started[0])
+    return Questions(_processes(snapshot, now), tuple(asked.values()))
+
+
+def unregistered(snapshot: Snapshot, pod: PodState) -> bool:
+    """Whether the status does not show this node as it is."""
+    known = (snapshot.datacenter.status.node_statuses or {}).get(pod.name)
+    return known is None or not known.host_id or known.ip != node_address(snapshot, pod)
+
+
+def _processes(snapshot: Snapshot, now: datetime) -> tuple[PodState, ...]:
+    known = snapshot.observed.processes
+    doubtful = [pod for pod in snapshot.living if _doubtful(snapshot, pod)]
+    if any(pod.seed and pod.ready for pod in snapshot.living):
+        doubtful += returning(snapshot)
+    starting = any(pod.state is NodeState.STARTING and not pod.ready for pod in snapshot.living)
+    if not starting:
+        waiting = candidates(snapshot, now)
+        # one that did not answer a moment ago lets the next one have its turn
+        following = [pod for pod in waiting if known.get(pod.name) is not Process.UNREACHABLE]
+        doubtful += following[:1]
+    unique = {pod.name: pod for pod in doubtful}
+    return tuple(pod for name, pod in unique.items() if name not in known)
+
+
+def _doubtful(snapshot: Snapshot, pod: PodState) -> bool:
+    """Not ready though it should be: does Cassandra run at all?"""
+    if pod.ready or not pod.running:
+        return False
+    if pod.state in (NodeState.STARTED, NodeState.STARTED_NOT_READY):
+        return True
+    refused = snapshot.memory.calls.get(pod.incarnation) is StartCall.REFUSED
+    return pod.state is NodeState.STARTING and not call_in_flight(snapshot, pod) and not refused
+
+
+def _newcomer_is_next(snapshot: Snapshot, now: datetime) -> bool:
+    if any(pod.state is NodeState.STARTING and not pod.ready for pod in snapshot.living):
+        return False
+    waiting = candidates(snapshot, now)
+    return bool(waiting) and not snapshot.bootstrapped(waiting[0])
+
+
+def _health_matters(snapshot: Snapshot, started: tuple[PodState, ...]) -> bool:
+    expected = sum(live.replicas for live in snapshot.racks.values())
+    planned = sum(rack.nodes for rack in snapshot.datacenter.plan)
+    if not started or len(started) < max(expected, planned) or len(snapshot.pods) != len(started):
+        return False
+    if needs_rollout(snapshot):
+        return all(live.rolled for live in snapshot.racks.values())
+    if fingerprint(snapshot) == snapshot.memory.healthy:
+        return False
+    status = snapshot.datacenter.status
+    unsettled = status.cassandra_operator_progress != Progress.READY or not is_true(
+        snapshot.datacenter, Condition.HEALTHY
+    )
+    changed = snapshot.memory.healthy is not None or any(unregistered(snapshot, pod) for pod in started)
+    return unsettled or changed

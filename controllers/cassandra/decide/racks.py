@@ -1,0 +1,100 @@
+"""The StatefulSets of the racks: made at once, scaled up at once, changed one after the other.
+
+A changed template replaces pods, so it is put into one rack at a time, the next one only when the whole datacenter is
+healthy again; and only because somebody changed the spec: a new release of this operator that renders differently says
+so in the condition RequiresUpdate and waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controllers.cassandra.actions import Action, CreateRack, Event, ScaleRack, UpdateRack
+from controllers.cassandra.datacenter import RackPlan
+from controllers.cassandra.decide.health import unhealthy
+from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.state import Snapshot
+from missioncontrol.api.names import Annotation, EventReason
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What the rolling change does now."""
+
+    action: UpdateRack | None = None
+    waiting: str = ""
+    """Why the next rack, or the end, has to wait; empty when there is nothing to wait for."""
+    ask_again: bool = False
+    """Whether what is waited for shows only in gossip."""
+    postponed: tuple[str, ...] = ()
+    """Racks whose template differs though nobody changed the spec."""
+
+
+def rack_actions(snapshot: Snapshot) -> list[Action]:
+    """StatefulSets to make and replicas to add."""
+    actions: list[Action] = []
+    for rack in snapshot.datacenter.plan:
+        live = snapshot.racks.get(rack.statefulset)
+        if live is None:
+            actions.append(CreateRack(rack.statefulset))
+            continue
+        if live.owner_uid != snapshot.datacenter.uid:
+            raise NameTaken(
+                f"StatefulSet {live.name} exists and does not belong to this datacenter; "
+                "rename the rack or remove that object"
+            )
+        if live.replicas < rack.nodes:
+            note = f"Scaling up rack {rack.name} from {live.replicas} to {rack.nodes} nodes"
+            event = Event(EventReason.SCALING_UP_RACK, note)
+            actions.append(ScaleRack(rack.statefulset, rack.nodes, live.resource_version, event))
+    return actions
+
+
+def may_update(snapshot: Snapshot) -> bool:
+    """Whether a changed template may be rolled out: the spec changed, or the user allows it beforehand."""
+    datacenter = snapshot.datacenter
+    if datacenter.annotated(Annotation.AUTOUPDATE_SPEC):
+        return True
+    return datacenter.metadata.generation != datacenter.status.observed_generation
+
+
+def repair(snapshot: Snapshot) -> UpdateRack | None:
+    """A rack whose pods cannot come up and for which a different template is at hand gets it without waiting."""
+    if not may_update(snapshot):
+        return None
+    for rack in snapshot.datacenter.plan:
+        if _differs(snapshot, rack) and any(pod.failing for pod in snapshot.of_rack(rack.statefulset)):
+            return _update(snapshot, rack, forced=True)
+    return None
+
+
+def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
+    """The next step of a rolling change. To be asked only when every node is started."""
+    different = [rack for rack in snapshot.datacenter.plan if allowed and _differs(snapshot, rack)]
+    rolling = [live.rack for live in snapshot.racks.values() if not live.rolled]
+    if rolling:
+        return Rollout(waiting=f"rack {rolling[0]} is being replaced pod by pod")
+    if not different:
+        return Rollout()
+    if not may_update(snapshot):
+        return Rollout(postponed=tuple(rack.name for rack in different))
+    reason = unhealthy(snapshot, fresh=True)
+    if reason:
+        return Rollout(waiting=f"rack {different[0].name} is to be updated, but {reason}", ask_again=True)
+    return Rollout(action=_update(snapshot, different[0], forced=False))
+
+
+def needs_rollout(snapshot: Snapshot) -> bool:
+    """Whether some rack is to get another template."""
+    return may_update(snapshot) and any(_differs(snapshot, rack) for rack in snapshot.datacenter.plan)
+
+
+def _differs(snapshot: Snapshot, rack: RackPlan) -> bool:
+    live = snapshot.racks.get(rack.statefulset)
+    desired = snapshot.desired_racks.get(rack.statefulset)
+    return live is not None and desired is not None and live.digest != desired
+
+
+def _update(snapshot: Snapshot, rack: RackPlan, *, forced: bool) -> UpdateRack:
+    live = snapshot.racks[rack.statefulset]
+    return UpdateRack(rack.statefulset, rack.name, live.resource_version, forced=forced)

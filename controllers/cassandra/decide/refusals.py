@@ -1,0 +1,142 @@
+"""What this operator does not do (yet), said with the path of the field, before anything is half done.
+
+A refused change leaves everything as it is: the nodes that exist are still looked after, the change is not begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.render.statefulset import DATA_VOLUME
+from controllers.cassandra.state import Snapshot
+from missioncontrol.api.names import Annotation, Condition
+
+_LATER = "is not supported yet"
+
+
+def refusals(snapshot: Snapshot) -> list[str]:
+    """Everything that is wrong with the spec, each a sentence that begins with the field's path."""
+    return [*_impossible(snapshot.datacenter), *_unsupported(snapshot.datacenter), *_changes(snapshot)]
+
+
+def _impossible(datacenter: Datacenter) -> Iterator[str]:
+    racks = len(datacenter.racks)
+    if datacenter.spec.size < racks:
+        yield (
+            f"spec.size: {datacenter.spec.size} nodes cannot be spread over {racks} racks; "
+            f"at least {racks} are needed"
+        )
+    names = [rack.name for rack in datacenter.racks]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"spec.racks: the name {name!r} is used twice"
+    for index, rack in enumerate(datacenter.racks):
+        if "." in datacenter.statefulset_name(rack.name):
+            yield f"spec.racks[{index}].name: a dot cannot be part of a StatefulSet's name"
+    claim = datacenter.spec.storage_config.cassandra_data_volume_claim_spec
+    if not claim:
+        yield "spec.storageConfig.cassandraDataVolumeClaimSpec: is required"
+
+
+def _unsupported(datacenter: Datacenter) -> Iterator[str]:
+    spec = datacenter.spec
+    flags = {
+        "spec.stopped": bool(spec.stopped),
+        "spec.replaceNodes": bool(spec.replace_nodes),
+        "spec.rollingRestartRequested": bool(spec.rolling_restart_requested),
+        "spec.canaryUpgrade": bool(spec.canary_upgrade),
+        "spec.forceUpgradeRacks": bool(spec.force_upgrade_racks),
+        "spec.cdc": spec.cdc is not None,
+        "spec.configSecret": bool(spec.config_secret),
+        "spec.managementApiAuth.manual": bool(spec.management_api_auth and spec.management_api_auth.manual),
+    }
+    for field, used in flags.items():
+        if used:
+            yield f"{field}: {_LATER}"
+    yaml = (spec.config or {}).get("cassandra-yaml")
+    if isinstance(yaml, dict) and yaml.get("full_query_logging_options") is not None:
+        yield f"spec.config.cassandra-yaml.full_query_logging_options: {_LATER}"
+
+
+def _changes(snapshot: Snapshot) -> Iterator[str]:
+    datacenter = snapshot.datacenter
+    planned = {rack.statefulset: rack for rack in datacenter.plan}
+    for name, live in sorted(snapshot.racks.items()):
+        if name not in planned:
+            yield f"spec.racks: rack {live.rack!r} has nodes; removing or renaming a rack {_LATER}"
+    lost = {live.rack for live in snapshot.racks.values()}
+    known = {node.rack for node in (datacenter.status.node_statuses or {}).values()}
+    if is_true(datacenter, Condition.INITIALIZED):
+        for rack in datacenter.plan:
+            if rack.statefulset not in snapshot.racks and not {rack.name, rack.label} & (lost | known):
+                yield f"spec.racks: adding the rack {rack.name!r} to a running datacenter {_LATER}"
+    present = sum(live.replicas for live in snapshot.racks.values())
+    if any(snapshot.racks[name].replicas > rack.nodes for name, rack in planned.items() if name in snapshot.racks):
+        yield f"spec.size: shrinking from {present} to {datacenter.spec.size} nodes {_LATER}"
+    yield from _storage_changes(snapshot)
+
+
+def _storage_changes(snapshot: Snapshot) -> Iterator[str]:
+    storage = snapshot.datacenter.spec.storage_config
+    claims = {DATA_VOLUME: storage.cassandra_data_volume_claim_spec or {}}
+    fields = {DATA_VOLUME: "spec.storageConfig.cassandraDataVolumeClaimSpec"}
+    for index, volume in enumerate(storage.additional_volumes):
+        if volume.pvc_spec is not None:
+            claims[volume.name] = volume.pvc_spec
+            fields[volume.name] = f"spec.storageConfig.additionalVolumes[{index}].pvcSpec"
+    for name, claim in claims.items():
+        wanted = str((claim.get("resources") or {}).get("requests", {}).get("storage", ""))
+        sizes = {live.storage.get(name, "") for live in snapshot.racks.values()}
+        if sizes and {normal_size(wanted)} != {normal_size(size) for size in sizes}:
+            yield (
+                f"{fields[name]}: changing a volume from {', '.join(sorted(sizes)) or 'nothing'} "
+                f"to {wanted or 'nothing'} {_LATER}"
+            )
+    known = {name for live in snapshot.racks.values() for name in live.storage}
+    for name in sorted(known - set(claims)):
+        yield f"spec.storageConfig.additionalVolumes: removing the volume {name!r} {_LATER}"
+
+
+def deletion_refusal(datacenter: Datacenter) -> str:
+    """Why a deletion cannot be carried out, if it cannot."""
+    if datacenter.annotated(Annotation.DECOMMISSION_ON_DELETE):
+        return (
+            f"metadata.annotations[{Annotation.DECOMMISSION_ON_DELETE}]: decommissioning before the deletion "
+            f"{_LATER}; remove the annotation to delete the datacenter without it"
+        )
+    return ""
+
+
+def is_true(datacenter: Datacenter, kind: Condition) -> bool:
+    """Whether a condition of the datacenter's status is True."""
+    return any(each.type == kind and each.status == "True" for each in datacenter.status.conditions)
+
+
+_UNITS = {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "Pi": 2**50,
+    "Ei": 2**60,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "P": 10**15,
+    "E": 10**18,
+}
+
+
+def normal_size(quantity: str) -> float | str:
+    """A quantity of bytes as a number, so that 1024Mi equals 1Gi; what is none is kept as it is."""
+    for unit in sorted(_UNITS, key=len, reverse=True):
+        if quantity.endswith(unit):
+            number = quantity.removesuffix(unit)
+            break
+    else:
+        unit, number = "", quantity
+    try:
+        return float(number) * _UNITS.get(unit, 1)
+    except ValueError:
+        return quantity

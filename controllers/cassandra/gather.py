@@ -1,0 +1,153 @@
+"""Collects the snapshot that a decision is made on: from the caches first, then the few answers of nodes it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from controllers.cassandra.caches import BY_DATACENTER, BY_SERVICE, Caches, place
+from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.decide.questions import Questions, questions
+from controllers.cassandra.management import ManagementApi, ManagementError
+from controllers.cassandra.memory import UNREACHABLE_FOR, DatacenterMemory
+from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name
+from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.render.statefulset import statefulset
+from controllers.cassandra.state import Existing, Gossip, Observations, PodState, Process, RackSet, Snapshot
+from missioncontrol.api.names import Annotation
+from missioncontrol.api.resources import ENDPOINT_SLICES, POD_DISRUPTION_BUDGETS, SECRETS, SERVICES
+from missioncontrol.kube.informer import HasMeta
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Asker = Callable[[PodState], Awaitable[T]]
+Getter = Callable[[str, str], HasMeta | None]
+
+
+def from_caches(
+    datacenter: Datacenter, caches: Caches, memory: DatacenterMemory, images: ImageConfig
+) -> Snapshot:
+    """Everything that is known without asking anybody."""
+    key = place(datacenter.namespace, datacenter.name)
+    pods = tuple(PodState.of(pod) for pod in caches.pods.by(BY_DATACENTER, key))
+    memory.forget_others({pod.incarnation for pod in pods})
+    sets = (RackSet.of(view) for view in caches.statefulsets.by(BY_DATACENTER, key))
+    return Snapshot(
+        datacenter=datacenter,
+        racks={live.name: live for live in sets},
+        pods=pods,
+        objects=_objects(datacenter, caches),
+        desired_racks=_desired(datacenter, memory, images),
+        external_seeds=_external_seeds(datacenter, caches),
+        memory=memory.view(),
+    )
+
+
+async def with_answers(
+    snapshot: Snapshot, api: ManagementApi, memory: DatacenterMemory, now: datetime
+) -> Snapshot:
+    """The snapshot with what the nodes say, as far as a decision needs it."""
+    silent = memory.recently_unreachable(now)
+    known = {pod.name: silent[pod.incarnation] for pod in snapshot.pods if pod.incarnation in silent}
+    snapshot = replace(snapshot, observed=Observations(processes=known))
+    asked = questions(snapshot, now)
+    if not (asked.processes or asked.gossip or asked.quorum):
+        return snapshot
+    observed = await _ask(snapshot, asked, api)
+    by_name = {pod.name: pod for pod in snapshot.pods}
+    for name, process in observed.processes.items():
+        if process is Process.UNREACHABLE:
+            memory.unreachable[by_name[name].incarnation] = now + UNREACHABLE_FOR
+    return replace(snapshot, observed=replace(observed, processes={**known, **observed.processes}))
+
+
+async def _ask(snapshot: Snapshot, asked: Questions, api: ManagementApi) -> Observations:
+    port = snapshot.datacenter.management_port
+    racks = len(snapshot.datacenter.racks)
+
+    async def process(pod: PodState) -> Process:
+        return await api.process(pod, port=port)
+
+    async def gossip(pod: PodState) -> Gossip | None:
+        try:
+            return await api.gossip(pod, port=port)
+        except ManagementError as error:
+            log.info("no gossip: %s", error)
+            return None
+
+    async def quorum(pod: PodState) -> bool:
+        try:
+            return await api.has_quorum(pod, port=port, replicas=racks)
+        except ManagementError as error:
+            log.info("no answer about the quorum: %s", error)
+            return False
+
+    processes, tables, quorums = await asyncio.gather(
+        _all(asked.processes, process), _all(asked.gossip, gossip), _all(asked.quorum, quorum)
+    )
+    answered = {name: table for name, table in tables.items() if table is not None}
+    return Observations(processes=processes, gossip=answered, quorum=quorums)
+
+
+async def _all(pods: Iterable[PodState], ask: Asker[T]) -> dict[str, T]:
+    chosen = list(pods)
+    answers = await asyncio.gather(*(ask(pod) for pod in chosen))
+    return {pod.name: answer for pod, answer in zip(chosen, answers, strict=True)}
+
+
+def _objects(datacenter: Datacenter, caches: Caches) -> dict[tuple[str, str], Existing]:
+    namespace = datacenter.namespace
+    service_names = (
+        datacenter.service,
+        datacenter.seed_service,
+        datacenter.all_pods_service,
+        datacenter.additional_seed_service,
+        datacenter.node_port_service,
+    )
+    slice_names = tuple(endpoint_slice_name(datacenter, family) for family in FAMILIES)
+    secret_names = (datacenter.superuser_secret, *(user.secret_name for user in datacenter.spec.users))
+    found: dict[tuple[str, str], Existing] = {}
+
+    def look(kind: str, names: Iterable[str], get: Getter) -> None:
+        for name in names:
+            view = get(namespace, name)
+            if view is not None:
+                found[kind, name] = Existing.of(view.metadata)
+
+    look(SERVICES.kind, service_names, caches.services.get)
+    look(ENDPOINT_SLICES.kind, slice_names, caches.slices.get)
+    look(POD_DISRUPTION_BUDGETS.kind, (datacenter.pod_disruption_budget,), caches.budgets.get)
+    look(SECRETS.kind, secret_names, caches.secrets.get)
+    return found
+
+
+def _external_seeds(datacenter: Datacenter, caches: Caches) -> bool:
+    if datacenter.spec.additional_seeds:
+        return True
+    key = place(datacenter.namespace, datacenter.additional_seed_service)
+    slices = caches.slices.by(BY_SERVICE, key)
+    return any(endpoint.addresses for each in slices for endpoint in each.endpoints or ())
+
+
+def _desired(datacenter: Datacenter, memory: DatacenterMemory, images: ImageConfig) -> dict[str, str]:
+    """The hashes of the rendered StatefulSets; rendered again only when what they are made from has changed."""
+    source = (
+        datacenter.metadata.generation,
+        datacenter.resource_name,
+        datacenter.metadata.annotations.get(Annotation.USE_NEW_CONFIG_BUILDER),
+    )
+    if memory.desired is not None and memory.desired[0] == source:
+        return memory.desired[1]
+    if datacenter.spec.size < len(datacenter.racks) or datacenter.spec.server_type not in images.types:
+        return {}
+    hashes = {}
+    for rack in datacenter.plan:
+        body = statefulset(datacenter, rack, images, replicas=rack.nodes)
+        hashes[rack.statefulset] = body["metadata"]["annotations"][Annotation.RESOURCE_HASH]
+    memory.desired = (source, hashes)
+    return hashes

@@ -1,0 +1,128 @@
+"""What one process of the operator remembers between passes.
+
+Everything here may be lost at any moment: labels, statuses and the nodes themselves hold the truth, and what is
+forgotten is asked again. It saves questions, spaces out retries, and knows which start calls are under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from controllers.cassandra.management import ManagementApi, NodeRefused, NodeUnreachable
+from controllers.cassandra.state import Memory, PodState, Process, StartCall
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE_FOR = timedelta(seconds=3)
+"""How long a node that did not answer is left alone, so that one hanging node does not slow the others down."""
+FIRST_RETRY = timedelta(seconds=2)
+LONGEST_RETRY = timedelta(minutes=2)
+
+
+@dataclass
+class DatacenterMemory:
+    """What is remembered of one datacenter."""
+
+    calls: dict[str, StartCall] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, datetime] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    retry_at: dict[str, datetime] = field(default_factory=dict)
+    seeds_told: frozenset[str] | None = None
+    users_written: tuple[tuple[str, str], ...] | None = None
+    users_digest: str = ""
+    healthy: frozenset[str] | None = None
+    features: dict[str, frozenset[str]] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    desired: tuple[object, dict[str, str]] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while somebody decides about, and writes, the StatefulSets of the datacenter."""
+
+    def view(self) -> Memory:
+        """As decisions see it."""
+        return Memory(
+            calls=dict(self.calls),
+            refusals=dict(self.refusals),
+            retry_at=dict(self.retry_at),
+            seeds_told=self.seeds_told,
+            users_written=self.users_written,
+            healthy=self.healthy,
+        )
+
+    def recently_unreachable(self, now: datetime) -> dict[str, Process]:
+        """The pods (by incarnation) that need not be asked now."""
+        self.unreachable = {key: until for key, until in self.unreachable.items() if until > now}
+        return dict.fromkeys(self.unreachable, Process.UNREACHABLE)
+
+    def forget_others(self, incarnations: set[str]) -> None:
+        """Drop what belongs to containers that are gone."""
+        self.calls = {key: call for key, call in self.calls.items() if key in incarnations}
+        self.refusals = {key: said for key, said in self.refusals.items() if key in incarnations}
+
+    def start_failed(self, pod: str, now: datetime) -> None:
+        """Wait longer before each further attempt."""
+        count = self.failures.get(pod, 0)
+        self.failures[pod] = count + 1
+        self.retry_at[pod] = now + min(FIRST_RETRY * 2**min(count, 10), LONGEST_RETRY)
+
+    def start_succeeded(self, pod: str) -> None:
+        self.failures.pop(pod, None)
+        self.retry_at.pop(pod, None)
+
+    # --- start calls -----------------------------------------------------------------------
+
+    def call(self, api: ManagementApi, pod: PodState, *, port: int, wake: Callable[[], None]) -> None:
+        """Send the start call for a container, once, without making anybody wait for the answer."""
+        if self.calls.get(pod.incarnation) is StartCall.IN_FLIGHT:
+            return
+        self.calls[pod.incarnation] = StartCall.IN_FLIGHT
+        self.spawn(self._call(api, pod, port, wake), name=f"start {pod.namespace}/{pod.name}")
+
+    async def _call(self, api: ManagementApi, pod: PodState, port: int, wake: Callable[[], None]) -> None:
+        try:
+            await api.start(pod, port=port)
+        except NodeRefused as error:
+            self.calls[pod.incarnation] = StartCall.REFUSED
+            self.refusals[pod.incarnation] = str(error)
+            wake()
+        except NodeUnreachable as error:
+            # nobody knows whether it arrived: the node will be asked what it does
+            log.warning("the start call may not have arrived: %s", error)
+            self.calls.pop(pod.incarnation, None)
+            wake()
+        else:
+            self.calls[pod.incarnation] = StartCall.ACCEPTED
+
+    def spawn(self, work: object, *, name: str) -> None:
+        """Run something beside the passes."""
+        assert asyncio.iscoroutine(work)
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+class Memories:
+    """The memories of all datacenters, by UID."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, DatacenterMemory] = {}
+
+    def of(self, uid: str) -> DatacenterMemory:
+        return self._by_uid.setdefault(uid, DatacenterMemory())
+
+    def keep(self, uids: set[str]) -> None:
+        """Forget datacenters that no longer exist."""
+        for uid in self._by_uid.keys() - uids:
+            for task in self._by_uid.pop(uid).tasks:
+                task.cancel()
+
+    async def close(self) -> None:
+        """End what runs beside the passes."""
+        tasks = [task for memory in self._by_uid.values() for task in memory.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

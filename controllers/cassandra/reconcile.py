@@ -1,0 +1,198 @@
+"""The reconciler of CassandraDatacenters: gather, decide, act, until nothing more can be done at once.
+
+One pass may go round several times, since each step makes the next one possible: a node that became ready is
+labelled, the seeds are told, and the next node starts, all within one wake-up. The status is written once, at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from controllers.cassandra.act import Actor, IncompleteSecret
+from controllers.cassandra.actions import Event, Plan
+from controllers.cassandra.caches import Caches
+from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.decide import decide
+from controllers.cassandra.decide.health import fingerprint
+from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.gather import from_caches, with_answers
+from controllers.cassandra.management import ManagementApi, ManagementError
+from controllers.cassandra.memory import DatacenterMemory, Memories
+from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.state import Snapshot
+from controllers.cassandra.status import Done, next_status, patch
+from controllers.runtime import Done as Finished
+from controllers.runtime import EventRecorder, Key, Outcome, RequeueAfter, Terminal
+from missioncontrol.api.names import Component, Condition, EventReason, Reason
+from missioncontrol.api.resources import CASSANDRA_DATACENTERS
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import Invalid, NotFound
+from missioncontrol.kube.views import Object
+
+log = logging.getLogger(__name__)
+
+Waker = Callable[[Key], None]
+
+ROUNDS = 12
+"""More than the longest chain of steps that follow each other at once."""
+RETRY = 5.0
+
+
+class DatacenterReconciler:
+    """Reconciles one datacenter at a time for each key."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        caches: Caches,
+        api: ManagementApi,
+        memories: Memories,
+        recorder: EventRecorder,
+        wake: Waker,
+        images: ImageConfig | None = None,
+    ) -> None:
+        self._client = client
+        self._caches = caches
+        self._api = api
+        self._memories = memories
+        self._recorder = recorder
+        self._wake = wake
+        self._images = images or ImageConfig()
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Bring a datacenter one or several steps further."""
+        view = self._caches.datacenters.get(key.namespace, key.name)
+        if view is None:
+            self._memories.keep({each.metadata.uid for each in self._caches.datacenters.all()})
+            return Finished()
+        memory = self._memories.of(view.metadata.uid)
+        done = Done()
+        plan = Plan("")
+        for _ in range(ROUNDS):
+            view = self._caches.datacenters.get(key.namespace, key.name)
+            if view is None:
+                return Finished()
+            try:
+                datacenter = Datacenter.of(view)
+            except ValidationError as error:
+                return await self._invalid(view, error)
+            async with memory.lock:
+                snapshot = from_caches(datacenter, self._caches, memory, self._images)
+                snapshot = await with_answers(snapshot, self._api, memory, _now())
+                plan = decide(snapshot, _now())
+                self._remember(memory, snapshot, plan)
+                plan = await self._carry_out(snapshot, plan, memory, done, key)
+            # conditions that lead to later decisions have to be stored before these are made
+            if not plan.again or plan.conditions:
+                if not plan.done:
+                    await self._write_status(view, snapshot, plan, done)
+                done = Done()
+            if not plan.again:
+                break
+        return RequeueAfter(plan.wait, plan.sentence) if plan.wait else Finished(plan.sentence)
+
+    async def _carry_out(
+        self, snapshot: Snapshot, plan: Plan, memory: DatacenterMemory, done: Done, key: Key
+    ) -> Plan:
+        actor = Actor(
+            snapshot.datacenter,
+            client=self._client,
+            api=self._api,
+            memory=memory,
+            images=self._images,
+            recorder=self._recorder,
+            wake=lambda: self._wake(key),
+        )
+        actor.done = done
+        try:
+            await actor.carry_out(plan)
+        except (NameTaken, Invalid) as error:
+            reason = Reason.NAME_TAKEN if isinstance(error, NameTaken) else Reason.INVALID_SPEC
+            return self._stopped(snapshot, plan, str(error), reason)
+        except (IncompleteSecret, ManagementError) as error:
+            return self._stopped(snapshot, plan, str(error), None)
+        except NotFound as error:
+            return self._stopped(snapshot, plan, f"something that was expected is gone: {error.message}", None)
+        return plan
+
+    def _stopped(self, snapshot: Snapshot, plan: Plan, sentence: str, reason: Reason | None) -> Plan:
+        """The plan could not be finished: say so, and try again later."""
+        event = Event(EventReason.RECONCILE_FAILED, sentence, warning=True)
+        self._note(snapshot.datacenter, event)
+        conditions = {key: value for key, value in plan.conditions.items() if not plan.settled}
+        if reason is not None:
+            conditions[Condition.VALID] = (False, reason.value, sentence)
+        return replace(
+            plan, sentence=sentence, again=False, wait=RETRY, settled=False, done=False, conditions=conditions
+        )
+
+    def _remember(self, memory: DatacenterMemory, snapshot: Snapshot, plan: Plan) -> None:
+        healthy = plan.conditions.get(Condition.HEALTHY)
+        if healthy is not None:
+            memory.healthy = fingerprint(snapshot) if healthy[0] else None
+
+    async def _write_status(self, view: Object, snapshot: Snapshot, plan: Plan, done: Done) -> None:
+        changed = patch(view.status, next_status(snapshot, plan, done, _now()))
+        if not changed:
+            return
+        self._announce(snapshot, plan)
+        current = self._caches.datacenters.get(view.metadata.namespace, view.metadata.name)
+        version = (current or view).metadata.resource_version
+        try:
+            await self._client.merge_patch(
+                CASSANDRA_DATACENTERS,
+                view.metadata.name,
+                {"metadata": {"resourceVersion": version}, "status": changed},
+                namespace=view.metadata.namespace,
+                subresource="status",
+                field_manager=Component.CASS_OPERATOR.value,
+            )
+        except NotFound:
+            log.info("the datacenter was deleted meanwhile")
+
+    def _announce(self, snapshot: Snapshot, plan: Plan) -> None:
+        """Events for what turned bad: a refused spec, lost health."""
+        for kind, reason in (
+            (Condition.VALID, EventReason.VALIDATION_FAILED),
+            (Condition.HEALTHY, EventReason.UNHEALTHY_DATACENTER),
+        ):
+            now = plan.conditions.get(kind)
+            before = next((c for c in snapshot.datacenter.status.conditions if c.type == kind), None)
+            turned = before is None or before.status != "False" or (before.message or "") != (now or ("", "", ""))[2]
+            if now is not None and not now[0] and turned:
+                self._note(snapshot.datacenter, Event(reason, now[2], warning=True))
+
+    def _note(self, datacenter: Datacenter, event: Event) -> None:
+        self._recorder.event(
+            CASSANDRA_DATACENTERS,
+            datacenter.metadata,
+            reason=event.reason,
+            note=event.note,
+            type="Warning" if event.warning else "Normal",
+            action=event.reason,
+        )
+
+    async def _invalid(self, view: Object, error: ValidationError) -> Outcome:
+        """The stored object cannot be read: possible only where our schema and webhooks were not asked."""
+        causes = [f"spec.{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+        sentence = "; ".join(causes[:5])
+        self._recorder.event(
+            CASSANDRA_DATACENTERS,
+            view.metadata,
+            reason=EventReason.VALIDATION_FAILED,
+            note=sentence,
+            type="Warning",
+            action=EventReason.VALIDATION_FAILED,
+        )
+        return Terminal(f"the object cannot be read: {sentence}")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+

@@ -1,0 +1,265 @@
+"""What a decision is made on: one immutable snapshot of a datacenter and everything that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
+from controllers.cassandra.views import RackSetView
+from missioncontrol.api.names import Annotation, Label, LabelValue, NodeState
+from missioncontrol.kube.views import Meta, Pod
+
+FAILING_REASONS = frozenset({"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
+
+
+class Process(Enum):
+    """What a node's management API says of the Cassandra process beside it."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    UNREACHABLE = "unreachable"
+
+
+class StartCall(Enum):
+    """What became of the start call that this process of the operator sent for a pod."""
+
+    IN_FLIGHT = "in flight"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A node as another one sees it in gossip."""
+
+    address: str
+    host_id: str
+    datacenter: str
+    rack: str
+    status: str
+    alive: bool
+    local: bool
+
+    @property
+    def normal(self) -> bool:
+        return self.status == "NORMAL"
+
+    @property
+    def moving(self) -> bool:
+        """Whether it joins, leaves or moves, so that nobody else may join now."""
+        return self.status in ("JOINING", "BOOT", "LEAVING", "MOVING", "BOOT_REPLACE")
+
+
+Gossip = tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """A pod, as far as it matters for the node in it."""
+
+    name: str
+    namespace: str
+    uid: str
+    rack: str
+    ordinal: int
+    state: NodeState
+    labelled: bool
+    seed: bool
+    ready: bool
+    running: bool
+    deleting: bool
+    restarts: int
+    failing: str
+    ip: str
+    host_ip: str
+    management_url: str
+    changed_at: datetime | None
+
+    @classmethod
+    def of(cls, pod: Pod) -> PodState:
+        labels = pod.metadata.labels
+        container = pod.container(CASSANDRA_CONTAINER)
+        ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+        label = labels.get(Label.NODE_STATE, "")
+        known = label in NodeState.__members__.values()
+        return cls(
+            name=pod.metadata.name,
+            namespace=pod.metadata.namespace,
+            uid=pod.metadata.uid,
+            rack=labels.get(Label.RACK, ""),
+            ordinal=_ordinal(pod.metadata.name),
+            state=NodeState(label) if known else NodeState.READY_TO_START,
+            labelled=known,
+            seed=labels.get(Label.SEED_NODE) == LabelValue.TRUE,
+            ready=bool(container and container.ready and pod.metadata.deletion_timestamp is None),
+            running=bool(container and container.state.running and pod.status.pod_ip),
+            deleting=pod.metadata.deletion_timestamp is not None,
+            restarts=container.restart_count if container else 0,
+            failing=_failing(pod),
+            ip=pod.status.pod_ip,
+            host_ip=pod.status.host_ip,
+            management_url=pod.metadata.annotations.get(Annotation.MANAGEMENT_API, ""),
+            changed_at=ready.last_transition_time if ready else pod.metadata.creation_timestamp,
+        )
+
+    @property
+    def incarnation(self) -> str:
+        """This run of the pod's cassandra container: a start call belongs to it and to no other."""
+        return f"{self.uid}/{self.restarts}"
+
+    @property
+    def started(self) -> bool:
+        return self.state is NodeState.STARTED and self.ready and not self.deleting
+
+
+@dataclass(frozen=True, slots=True)
+class RackSet:
+    """The StatefulSet of a rack."""
+
+    name: str
+    uid: str
+    rack: str
+    resource_version: str
+    replicas: int
+    digest: str
+    restarted_at: str
+    rolled: bool
+    ready: int
+    updated: int
+    storage: Mapping[str, str]
+    owner_uid: str
+
+    @classmethod
+    def of(cls, view: RackSetView) -> RackSet:
+        status, metadata = view.status, view.metadata
+        replicas = view.spec.replicas
+        rolled = (
+            status.observed_generation >= metadata.generation
+            and status.updated_replicas == replicas
+            and status.replicas == replicas
+            and (status.current_revision == status.update_revision or not replicas)
+        )
+        return cls(
+            name=metadata.name,
+            uid=metadata.uid,
+            rack=metadata.labels.get(Label.RACK, ""),
+            resource_version=metadata.resource_version,
+            replicas=replicas,
+            digest=metadata.annotations.get(Annotation.RESOURCE_HASH, ""),
+            restarted_at=view.spec.template.metadata.annotations.get(Annotation.RESTARTED_AT, ""),
+            rolled=rolled,
+            ready=status.ready_replicas,
+            updated=status.updated_replicas,
+            storage={
+                claim.metadata.name: str(claim.spec.resources.requests.get("storage", ""))
+                for claim in view.spec.volume_claim_templates
+            },
+            owner_uid=controller_of(metadata),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """An object that exists under a name we use."""
+
+    digest: str
+    owner_uid: str
+    owner_name: str
+    version: str
+    annotations: Mapping[str, str]
+
+    @classmethod
+    def of(cls, metadata: Meta) -> Existing:
+        owner = next((each for each in metadata.owner_references if each.controller), None)
+        return cls(
+            digest=metadata.annotations.get(Annotation.RESOURCE_HASH, ""),
+            owner_uid=owner.uid if owner else "",
+            owner_name=owner.name if owner else "",
+            version=metadata.resource_version,
+            annotations=metadata.annotations,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What the management APIs answered for this pass; only what the pass needed was asked."""
+
+    processes: Mapping[str, Process] = field(default_factory=dict)
+    """By pod."""
+    gossip: Mapping[str, Gossip] = field(default_factory=dict)
+    """By the pod that was asked; one that did not answer is absent."""
+    quorum: Mapping[str, bool] = field(default_factory=dict)
+    """By pod: whether it sees a quorum for every range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this process of the operator remembers; all of it can be lost without harm."""
+
+    calls: Mapping[str, StartCall] = field(default_factory=dict)
+    """Start calls by incarnation."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """What a node said when it refused to start, by incarnation."""
+    retry_at: Mapping[str, datetime] = field(default_factory=dict)
+    """When a pod whose start failed may be tried again, by name."""
+    seeds_told: frozenset[str] | None = None
+    """The seeds that the nodes were told of last."""
+    users_written: tuple[tuple[str, str], ...] | None = None
+    """The secrets (name, resourceVersion) from which the roles were written last."""
+    healthy: frozenset[str] | None = None
+    """The ready pods for which the datacenter was last found healthy."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A datacenter and all that belongs to it, at one moment."""
+
+    datacenter: Datacenter
+    racks: Mapping[str, RackSet] = field(default_factory=dict)
+    """By StatefulSet name."""
+    pods: tuple[PodState, ...] = ()
+    objects: Mapping[tuple[str, str], Existing] = field(default_factory=dict)
+    """Services, EndpointSlices, PodDisruptionBudgets and Secrets, by kind and name."""
+    desired_racks: Mapping[str, str] = field(default_factory=dict)
+    """The hash that each rack's StatefulSet should carry, by name."""
+    external_seeds: bool = False
+    """Whether seeds outside the datacenter are known, from its spec or from slices that others wrote."""
+    observed: Observations = Observations()
+    memory: Memory = Memory()
+
+    @property
+    def living(self) -> tuple[PodState, ...]:
+        """The pods that are not being deleted."""
+        return tuple(pod for pod in self.pods if not pod.deleting)
+
+    def of_rack(self, statefulset: str) -> tuple[PodState, ...]:
+        """The living pods of a StatefulSet, by ordinal."""
+        found = [pod for pod in self.living if pod.name.rpartition("-")[0] == statefulset]
+        return tuple(sorted(found, key=lambda pod: pod.ordinal))
+
+    def bootstrapped(self, pod: PodState) -> bool:
+        """Whether the node in this pod has been a member of the ring."""
+        known = (self.datacenter.status.node_statuses or {}).get(pod.name)
+        return bool(known and known.host_id)
+
+
+def controller_of(metadata: Meta) -> str:
+    """The UID of the controlling owner, or nothing."""
+    return next((each.uid for each in metadata.owner_references if each.controller), "")
+
+
+def _ordinal(name: str) -> int:
+    tail = name.rpartition("-")[2]
+    return int(tail) if tail.isdecimal() else 0
+
+
+def _failing(pod: Pod) -> str:
+    """Why a pod cannot come up by itself, if it is known."""
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        waiting = status.state.waiting
+        if waiting is not None and waiting.reason in FAILING_REASONS:
+            return f"container {status.name} is in {waiting.reason}"
+    return ""

@@ -1,0 +1,130 @@
+"""The status of a datacenter after a decision: one pure function, written once at the end of a pass if it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from controllers.cassandra.actions import Plan, StartNode
+from controllers.cassandra.decide.health import node_address
+from controllers.cassandra.decide.refusals import is_true
+from controllers.cassandra.state import PodState, Snapshot
+from missioncontrol.api.names import Condition, NodeState, Progress
+
+Json = dict[str, Any]
+
+METADATA_VERSION = 1
+"""Labels carry metadata.name."""
+
+
+@dataclass
+class Done:
+    """What was really done of a plan, as far as the status tells of it."""
+
+    started: bool = False
+    failed_starts: set[str] = field(default_factory=set)
+    roles_written: bool = False
+
+
+def next_status(snapshot: Snapshot, plan: Plan, done: Done, now: datetime) -> Json:
+    """The members of the status that this operator writes, as they should be now."""
+    datacenter = snapshot.datacenter
+    before = datacenter.status
+    stamp = timestamp(now)
+    status: Json = {
+        "conditions": _conditions(snapshot, plan, stamp),
+        "nodeStatuses": node_statuses(snapshot),
+        "failedStarts": _failed_starts(snapshot, done),
+    }
+    if plan.settled:
+        status["cassandraOperatorProgress"] = Progress.READY.value
+        status["observedGeneration"] = datacenter.metadata.generation
+        status["metadataVersion"] = max(before.metadata_version or 0, METADATA_VERSION)
+        status["datacenterName"] = before.datacenter_name or datacenter.name
+    elif plan.updating or before.cassandra_operator_progress is None:
+        status["cassandraOperatorProgress"] = Progress.UPDATING.value
+    if done.started:
+        status["lastServerNodeStarted"] = stamp
+    if done.roles_written:
+        status |= {"superUserUpserted": stamp, "usersUpserted": stamp}
+    return status
+
+
+def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
+    """What a merge patch has to say to get from one to the other; empty when nothing differs."""
+    changed: Json = {}
+    for key, value in after.items():
+        old = before.get(key)
+        if old == value or (not value and not old and value is not None and key not in before):
+            continue
+        if key == "nodeStatuses" and isinstance(old, Mapping):
+            gone = dict.fromkeys(old.keys() - value.keys())
+            value = {**value, **gone}
+        changed[key] = value
+    return changed
+
+
+def node_statuses(snapshot: Snapshot) -> Json:
+    """The nodes that are or were members: what is known stays, what was just seen replaces it."""
+    known = snapshot.datacenter.status.node_statuses or {}
+    found = {name: node.to_dict() for name, node in known.items()}
+    for pod in snapshot.living:
+        seen = _host_id(snapshot, pod)
+        if pod.started and seen:
+            found[pod.name] = {"hostID": seen, "ip": node_address(snapshot, pod), "rack": _rack(snapshot, pod)}
+    return found
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as Kubernetes writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _host_id(snapshot: Snapshot, pod: PodState) -> str:
+    address = node_address(snapshot, pod)
+    own = snapshot.observed.gossip.get(pod.name)
+    tables = [own] if own is not None else list(snapshot.observed.gossip.values())
+    for table in tables:
+        for endpoint in table:
+            if endpoint.address == address or (table is own and endpoint.local):
+                return endpoint.host_id
+    return ""
+
+
+def _rack(snapshot: Snapshot, pod: PodState) -> str:
+    return next((rack.name for rack in snapshot.datacenter.plan if rack.label == pod.rack), pod.rack)
+
+
+def _failed_starts(snapshot: Snapshot, done: Done) -> list[str]:
+    failed = {*snapshot.datacenter.status.failed_starts, *done.failed_starts}
+    running = {pod.name for pod in snapshot.living if pod.state is NodeState.STARTED and pod.ready}
+    return sorted(failed - running)
+
+
+def _conditions(snapshot: Snapshot, plan: Plan, stamp: str) -> list[Json]:
+    before = [condition.to_dict() for condition in snapshot.datacenter.status.conditions]
+    wanted = dict(plan.conditions)
+    if not is_true(snapshot.datacenter, Condition.READY) and not plan.settled:
+        # upstream says nothing before the first Ready; people want to know what is going on
+        wanted.setdefault(Condition.READY, (False, "", plan.sentence))
+    merged = {each["type"]: each for each in before}
+    for kind, (holds, reason, message) in wanted.items():
+        old = merged.get(str(kind))
+        status = "True" if holds else "False"
+        same = old is not None and old.get("status") == status
+        since = old.get("lastTransitionTime") if old is not None and same else None
+        merged[str(kind)] = {
+            "type": str(kind),
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": since or stamp,
+        }
+    return list(merged.values())
+
+
+def starts_nodes(plan: Plan) -> bool:
+    """Whether a plan starts a node."""
+    return any(isinstance(action, StartNode) and not action.labelled for action in plan.actions)
