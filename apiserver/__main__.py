@@ -1,0 +1,5 @@
+"""`python -m apiserver`."""
+
+from apiserver.main import main
+
+main()

@@ -1,0 +1,124 @@
+"""Who is asking: the front proxy's word, a client certificate, a bearer token, or nobody.
+
+The first that applies decides. Headers that name a user count only together with a front proxy's
+certificate; credentials that are wrong are an error and never fall back to anonymous.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from multidict import CIMultiDictProxy
+
+from apiserver import trust as trusting
+from apiserver.cache import TimedCache
+from apiserver.identity import ANONYMOUS, User, completed
+from apiserver.status import store_unavailable, unauthorized
+from apiserver.trust import Trust
+from missioncontrol.api.resources import TOKEN_REVIEWS
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import KubeError
+
+log = logging.getLogger(__name__)
+
+TOKEN_SECONDS = 10.0
+_CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+
+class Authenticator:
+    """Finds the user of a request."""
+
+    def __init__(self, client: Client, trust: Callable[[], Trust]) -> None:
+        self._client = client
+        self._trust = trust
+        # keyed by hash, so that no token lies around in memory longer than its request
+        self._tokens: TimedCache[bytes, User | None] = TimedCache(
+            seconds=TOKEN_SECONDS, limit=4096, clock=time.monotonic
+        )
+
+    async def authenticate(self, headers: CIMultiDictProxy[str], certificate: bytes | None) -> User:
+        """The user; 401 for credentials that are not valid, 503 when they cannot be judged now."""
+        trust = self._trust()
+        now = datetime.datetime.now(datetime.UTC)
+        if certificate is not None:
+            if trusting.is_front_proxy(trust, certificate, now):
+                user = proxied_user(trust, headers)
+                if user is not None:
+                    return completed(user)
+            if trusting.is_client(trust, certificate, now):
+                return completed(_certified_user(certificate))
+        token = _bearer(headers)
+        if token:
+            return completed(await self._by_token(token))
+        if certificate is not None or "Authorization" in headers:
+            raise unauthorized()
+        return ANONYMOUS
+
+    async def _by_token(self, token: str) -> User:
+        key = hashlib.sha256(token.encode()).digest()
+        user = await self._tokens.find(key, lambda: self._review(token), keep=lambda found: found is not None)
+        if user is None:
+            raise unauthorized()
+        return user
+
+    async def _review(self, token: str) -> User | None:
+        body = {"apiVersion": TOKEN_REVIEWS.api_version, "kind": TOKEN_REVIEWS.kind, "spec": {"token": token}}
+        try:
+            answer = await self._client.create(TOKEN_REVIEWS, body)
+        except KubeError as error:
+            log.warning("a token cannot be reviewed: %s", error)
+            raise store_unavailable("credentials cannot be verified now") from error
+        status = answer.get("status") or {}
+        if not status.get("authenticated"):
+            return None
+        return _reviewed_user(status.get("user") or {})
+
+
+def proxied_user(trust: Trust, headers: CIMultiDictProxy[str]) -> User | None:
+    """The user that a front proxy names in its headers; None when it names none."""
+    name = _first(headers, trust.user_headers)
+    if not name:
+        return None
+    groups = [group for header in trust.group_headers for group in headers.getall(header, ())]
+    extra: dict[str, list[str]] = {}
+    for prefix in trust.extra_prefixes:
+        for header, value in headers.items():
+            if header.lower().startswith(prefix):
+                extra.setdefault(unquote(header.lower()[len(prefix) :]), []).append(value)
+    return User(name, _first(headers, trust.uid_headers), tuple(groups), _frozen(extra))
+
+
+def _first(headers: CIMultiDictProxy[str], names: tuple[str, ...]) -> str:
+    return next((value for name in names if (value := headers.get(name, ""))), "")
+
+
+def _certified_user(certificate: bytes) -> User:
+    subject = trusting.subject_of(certificate)
+    if not subject.common_name:
+        raise unauthorized()
+    extra = {_CREDENTIAL_ID: [f"X509SHA256={subject.fingerprint}"]}
+    return User(subject.common_name, groups=subject.organizations, extra=_frozen(extra))
+
+
+def _reviewed_user(user: dict[str, Any]) -> User:
+    return User(
+        str(user.get("username") or ""),
+        str(user.get("uid") or ""),
+        tuple(user.get("groups") or ()),
+        _frozen(user.get("extra") or {}),
+    )
+
+
+def _frozen(extra: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(sorted((key, tuple(values)) for key, values in extra.items()))
+
+
+def _bearer(headers: CIMultiDictProxy[str]) -> str:
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

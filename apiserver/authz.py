@@ -1,0 +1,160 @@
+"""May they: SubjectAccessReview for everything that is not open to all, answers kept for ten seconds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from apiserver.cache import TimedCache
+from apiserver.identity import User
+from apiserver.requestinfo import RequestInfo
+from apiserver.selectors import FieldTerm, LabelTerm
+from apiserver.status import Failure, failure, store_unavailable
+from missioncontrol.api.resources import SUBJECT_ACCESS_REVIEWS
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import KubeError
+
+log = logging.getLogger(__name__)
+
+DECISION_SECONDS = 10.0
+# probes must never depend on anything else
+ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What somebody wants to do, in the words of a SubjectAccessReview."""
+
+    verb: str
+    path: str = ""
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    fields: tuple[FieldTerm, ...] = ()
+    labels: tuple[LabelTerm, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """The part of a SubjectAccessReview's spec."""
+        if self.path:
+            return {"nonResourceAttributes": {"path": self.path, "verb": self.verb}}
+        attributes: dict[str, Any] = {
+            member: value
+            for member in ("namespace", "verb", "group", "version", "resource", "subresource", "name")
+            if (value := getattr(self, member))
+        }
+        if self.fields:
+            attributes["fieldSelector"] = {
+                "requirements": [
+                    {"key": term.field, "operator": "In" if term.equal else "NotIn", "values": [term.value]}
+                    for term in self.fields
+                ]
+            }
+        if self.labels:
+            attributes["labelSelector"] = {
+                "requirements": [
+                    {
+                        "key": term.key,
+                        "operator": term.operator,
+                        **({"values": list(term.values)} if term.values else {}),
+                    }
+                    for term in self.labels
+                ]
+            }
+        return {"resourceAttributes": attributes}
+
+
+def of_request(
+    info: RequestInfo, fields: tuple[FieldTerm, ...] = (), labels: tuple[LabelTerm, ...] = ()
+) -> Attributes:
+    """The attributes of the request itself."""
+    if not info.is_resource:
+        return Attributes(verb=info.method.lower(), path=info.path)
+    return Attributes(
+        verb=info.verb,
+        group=info.group,
+        version=info.version,
+        resource=info.resource,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name or next((t.value for t in fields if t.field == "metadata.name" and t.equal), ""),
+        fields=fields,
+        labels=labels,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, with the reason that the authorizer gave."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class Authorizer:
+    """Asks kube-apiserver, so that its RBAC is the only place where rights are given."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._decisions: TimedCache[tuple[User, Attributes], Decision] = TimedCache(
+            seconds=DECISION_SECONDS, limit=8192, clock=time.monotonic
+        )
+
+    async def decide(self, user: User, attributes: Attributes) -> Decision:
+        """Whether the user may do it."""
+        if user.is_master or attributes.path in ALWAYS_ALLOWED:
+            return Decision(True)
+        key = (user, attributes)
+        return await self._decisions.find(key, lambda: self._review(user, attributes))
+
+    async def require(self, user: User, attributes: Attributes) -> None:
+        """403 unless the user may do it."""
+        decision = await self.decide(user, attributes)
+        if not decision.allowed:
+            raise denied(user, attributes, decision.reason)
+
+    async def _review(self, user: User, attributes: Attributes) -> Decision:
+        spec: dict[str, Any] = {"user": user.name, "groups": list(user.groups), **attributes.spec()}
+        if user.uid:
+            spec["uid"] = user.uid
+        if user.extra:
+            spec["extra"] = {key: list(values) for key, values in user.extra}
+        body = {
+            "apiVersion": SUBJECT_ACCESS_REVIEWS.api_version,
+            "kind": SUBJECT_ACCESS_REVIEWS.kind,
+            "spec": spec,
+        }
+        try:
+            answer = await self._client.create(SUBJECT_ACCESS_REVIEWS, body)
+        except KubeError as error:
+            log.warning("a right cannot be reviewed: %s", error)
+            raise store_unavailable("rights cannot be verified now") from error
+        status = answer.get("status") or {}
+        allowed = bool(status.get("allowed")) and not status.get("denied")
+        return Decision(allowed, str(status.get("reason") or ""))
+
+
+def denied(user: User, attributes: Attributes, reason: str = "") -> Failure:
+    """403 in the words of Kubernetes."""
+    tail = f": {reason}" if reason else ""
+    if attributes.path:
+        message = f'forbidden: User "{user.name}" cannot {attributes.verb} path "{attributes.path}"{tail}'
+        return failure(403, message, details={})
+    resource = attributes.resource + (f"/{attributes.subresource}" if attributes.subresource else "")
+    where = f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
+    subject = f"{attributes.resource}.{attributes.group}"
+    if attributes.name:
+        subject += f' "{attributes.name}"'
+    details = {"group": attributes.group, "kind": attributes.resource}
+    if attributes.name:
+        details["name"] = attributes.name
+    return failure(
+        403,
+        f'{subject} is forbidden: User "{user.name}" cannot {attributes.verb} resource "{resource}" '
+        f'in API group "{attributes.group}"{where}{tail}',
+        details=details,
+    )

@@ -1,0 +1,219 @@
+"""Bodies of requests: read with a limit, decoded from JSON or YAML, with duplicate keys found.
+
+The store never sees a user's bytes, only what was decoded here; so what decoding would hide (a key that
+is given twice) is found here as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import yaml
+from aiohttp import StreamReader
+
+from apiserver.negotiate import parse_clauses
+from apiserver.status import Failure, bad_request, failure, unsupported_media_type
+
+LIMIT = 3 * 1024 * 1024
+_MAX_DEPTH = 500
+_MAX_NODES = 1_000_000
+_YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
+
+APPLY = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY)
+_OBJECT_TYPES = ("application/json", "application/yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded body and the paths of keys that it gives more than once."""
+
+    value: Any
+    duplicates: tuple[str, ...] = field(default=())
+
+
+async def read(stream: StreamReader) -> bytes:
+    """The whole body, or 413."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in stream.iter_any():
+        size += len(chunk)
+        if size > LIMIT:
+            raise failure(413, f"Request entity too large: limit is {LIMIT}")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def media_type(header: str | None) -> str:
+    """The media type of a Content-Type header; absent means JSON, as `create --raw` has none."""
+    clauses = parse_clauses(header or "")
+    return clauses[0].media_type if clauses else "application/json"
+
+
+def decode_object(data: bytes, content_type: str | None) -> Decoded:
+    """The body of a create, update or delete."""
+    kind = media_type(content_type)
+    if kind == "application/json":
+        return decode_json(data)
+    if kind in _YAML_TYPES:
+        return decode_yaml(data)
+    raise unsupported_media_type(_OBJECT_TYPES)
+
+
+def patch_type(content_type: str | None) -> str:
+    """The kind of a patch, or 415. Strategic merge patches are for built-in types only, as with a CRD."""
+    kind = media_type(content_type)
+    if kind not in PATCH_TYPES:
+        raise unsupported_media_type(PATCH_TYPES)
+    return kind
+
+
+def decode_json(data: bytes) -> Decoded:
+    """JSON; orjson judges the syntax, and the slower decoder runs to see keys given twice."""
+    try:
+        orjson.loads(data)
+        repeated: list[tuple[int, str]] = []
+        value = json.loads(data, object_pairs_hook=lambda pairs: _object(pairs, repeated))
+    except orjson.JSONDecodeError as error:
+        # integers beyond 64 bits are JSON, but no number that Kubernetes could hold
+        raise bad_request(f"the object provided is not valid JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise bad_request("the object provided is nested too deeply") from error
+    _check_depth(value)
+    return Decoded(value, _paths(value, repeated) if repeated else ())
+
+
+def decode_yaml(data: bytes) -> Decoded:
+    """One YAML document, read as Kubernetes does: timestamps stay text, anchors are limited."""
+    repeated: list[tuple[int, str]] = []
+    try:
+        text = data.decode("utf-8")
+        loader = _Loader(text)
+        loader.repeated = repeated
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark is not None else ""
+        raise bad_request(f"the object provided is not valid YAML: {line}{problem}") from error
+    _check_depth(value)
+    return Decoded(value, _paths(value, repeated) if repeated else ())
+
+
+def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[int, str]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                repeated.append((id(result), key))
+            seen.add(key)
+    return result
+
+
+def _paths(value: Any, repeated: list[tuple[int, str]]) -> tuple[str, ...]:
+    by_object: dict[int, list[str]] = {}
+    for identity, key in repeated:
+        by_object.setdefault(identity, []).append(key)
+    found: list[str] = []
+    pending: list[tuple[str, Any]] = [("", value)]
+    while pending:
+        path, item = pending.pop()
+        if isinstance(item, dict):
+            found += [f"{path}.{key}" if path else key for key in by_object.get(id(item), ())]
+            pending += [(f"{path}.{key}" if path else key, below) for key, below in item.items()]
+        elif isinstance(item, list):
+            pending += [(f"{path}[{index}]", below) for index, below in enumerate(item)]
+    return tuple(dict.fromkeys(sorted(found)))
+
+
+def _check_depth(value: Any) -> None:
+    """Bound depth and size, with references counted as often as they would be written out."""
+    nodes = 0
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            elif not isinstance(item, str | int | float | bool | None):
+                raise bad_request(
+                    f"the object provided holds a value that JSON cannot express: {type(item).__name__}"
+                )
+            nodes += 1
+        if nodes + len(below) > _MAX_NODES:
+            raise too_large()
+        if not below:
+            return
+        level = below
+    raise bad_request("the object provided is nested too deeply")
+
+
+def too_large() -> Failure:
+    return failure(413, "Request entity too large: the object provided has too many parts")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, without YAML's implicit timestamps and base-60 numbers, and with repeated keys noted."""
+
+    repeated: list[tuple[int, str]]
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        pairs = [
+            (_key(self.construct_object(k, deep=True)), self.construct_object(v, deep=True))
+            for k, v in node.value
+        ]
+        return _object(pairs, self.repeated)
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, str | int | float):
+        return str(key)
+    raise bad_request("the object provided is not valid YAML: a key must be a string")
+
+
+_INT = re.compile(r"^[-+]?(0b[0-1_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
+_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_BOOL = re.compile(r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$")
+_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
+
+
+def _construct_map(loader: _Loader, node: Any) -> dict[Any, Any]:
+    return loader.construct_mapping(node)
+
+
+def _construct_int(_loader: _Loader, node: Any) -> int:
+    text = str(node.value).replace("_", "")
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-")
+    if digits.startswith("0x"):
+        return sign * int(digits, 16)
+    if digits.startswith("0b"):
+        return sign * int(digits[2:], 2)
+    if len(digits) > 1 and digits.startswith("0"):
+        return sign * int(digits[1:].lstrip("o") or "0", 8)
+    return sign * int(digits)
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("yYnNtTfFoO"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)

@@ -1,0 +1,96 @@
+"""One request on its way through the server: what it asks, who asks, how much time is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from multidict import CIMultiDictProxy, MultiMapping
+
+from apiserver import body as bodies
+from apiserver.body import Decoded
+from apiserver.identity import ANONYMOUS, User
+from apiserver.requestinfo import RequestInfo, is_true
+from apiserver.status import Failure, failure, timed_out
+
+MANAGER_LIMIT = 128
+
+
+@dataclass(slots=True)
+class Call:
+    """A request, its user, its deadline (on the monotonic clock) and the warnings for the answer."""
+
+    request: web.BaseRequest
+    info: RequestInfo
+    deadline: float
+    user: User = ANONYMOUS
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        return self.request.query
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        return self.request.headers
+
+    def remaining(self) -> float:
+        """Seconds left; 504 when there are none."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise timed_out()
+        return seconds
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether the query asks to change nothing."""
+        return bool(self.query.getall("dryRun", ()))
+
+    def flag(self, name: str) -> bool:
+        return is_true(self.query.get(name))
+
+    def pick(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """These parameters as they were given, for the store."""
+        return [(name, value) for name in names for value in self.query.getall(name, ())]
+
+    def field_manager(self) -> str:
+        """Who owns what is written: as given, or the client's name from its User-Agent."""
+        given = self.query.get("fieldManager", "")
+        return given or manager_of(self.headers.get("User-Agent", ""))
+
+    async def read_body(self) -> bytes:
+        return await bodies.read(self.request.content)
+
+    async def read_object(self) -> Decoded:
+        """The decoded body, with `fieldValidation` applied to keys that are given twice."""
+        return self.checked(bodies.decode_object(await self.read_body(), self.headers.get("Content-Type")))
+
+    def checked(self, decoded: Decoded, *, code: int = 400) -> Decoded:
+        """The store cannot see keys given twice, so they are judged here, as it would have."""
+        if not decoded.duplicates:
+            return decoded
+        texts = [f'duplicate field "{path}"' for path in decoded.duplicates]
+        match self.query.get("fieldValidation", "Warn"):
+            case "Strict":
+                raise _strict(code, texts)
+            case "Warn" | "":
+                self.warnings += [warning(text) for text in texts]
+        return decoded
+
+
+def _strict(code: int, texts: list[str]) -> Failure:
+    return failure(code, f"strict decoding error: {', '.join(texts)}")
+
+
+def warning(text: str) -> str:
+    """The value of a Warning header."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'
+
+
+def manager_of(user_agent: str) -> str:
+    """`kubectl/v1.36 (linux/amd64) …` is `kubectl`."""
+    name = "".join(char for char in user_agent.split("/", 1)[0] if char.isprintable())
+    return name.encode()[:MANAGER_LIMIT].decode(errors="ignore") or "unknown"

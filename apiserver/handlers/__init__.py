@@ -1,0 +1,1 @@
+"""What answers the verbs: one module for each family of them."""

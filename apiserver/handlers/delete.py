@@ -1,0 +1,233 @@
+"""delete and deletecollection, with propagation that the garbage collector carries out on what users see.
+
+Kubernetes' propagation finalizers must not stand on the stored object: the collector would act on that
+face as well, find none of the dependents there, and let the object go too soon. So they are stored under
+other names, the stored object is deleted as in the background, and the collector finds the finalizers,
+and removes them, on the virtual object.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from apiserver import body as bodies
+from apiserver import respond
+from apiserver.call import Call
+from apiserver.context import Context, attributes_of
+from apiserver.handlers.read import field_selector, object_path
+from apiserver.kinds import FACES, Served, typed_operation
+from apiserver.negotiate import LIST, SINGLE
+from apiserver.status import Failure, bad_request, conflict
+from apiserver.storage import Reply
+from apiserver.translate import options as delete_options
+from apiserver.translate import statuses
+from apiserver.translate.face import Obj
+from apiserver.translate.objects import list_to_virtual, to_virtual
+from missioncontrol.api.names import Finalizer
+from missioncontrol.api.registry import StoredAs
+
+ATTEMPTS = 5
+_POLICIES: dict[str, tuple[str, ...]] = {
+    "Orphan": (Finalizer.STORED_ORPHAN,),
+    "Foreground": (Finalizer.STORED_FOREGROUND_DELETION,),
+    "Background": (),
+}
+_PROPAGATION = frozenset({Finalizer.STORED_ORPHAN, Finalizer.STORED_FOREGROUND_DELETION})
+
+
+async def delete(context: Context, call: Call, served: Served) -> web.StreamResponse:
+    """DELETE of an object."""
+    respond.accept(call, SINGLE)
+    options = delete_options.to_stored(served.face, await _options(call))
+    await _require_typed(context, call, served)
+    reply = await _delete(context, call, served, object_path(call, served), options)
+    return _deleted(call, served, reply)
+
+
+async def deletecollection(context: Context, call: Call, served: Served) -> web.StreamResponse:
+    """DELETE of a collection: each object for itself where the policy needs more than one step."""
+    respond.accept(call, LIST)
+    options = delete_options.to_stored(served.face, await _options(call))
+    query = [
+        *call.pick(["labelSelector", "resourceVersion", "limit", "continue"]),
+        *field_selector(call, served),
+    ]
+    path = served.info.stored.path(call.info.namespace or None)
+    policy = _policy(options)
+    if policy in ("Orphan", "Foreground"):
+        listed = await context.store.read(call, served.face, path, query)
+        items = listed.get("items") or []
+        gone = [await _delete_item(context, call, served, item, options) for item in items]
+        return respond.many(call, served, list_to_virtual(FACES, served.face, {**listed, "items": gone}))
+    reply = await context.store.write(
+        call, served.face, "DELETE", path, body=_background(options), query=query
+    )
+    if policy == "Background" and not _is_dry(options):
+        for item in reply.body.get("items") or ():
+            if _PROPAGATION & set(_finalizers(item)):
+                await _delete_item(context, call, served, item, options)
+    if reply.body.get("kind") == "Status":
+        return respond.plain(call, statuses.to_virtual(served.face, reply.body), status=reply.status)
+    return respond.many(call, served, list_to_virtual(FACES, served.face, reply.body))
+
+
+async def _require_typed(context: Context, call: Call, served: Served) -> None:
+    """Through the view over all operations nobody gets further than through the kind itself."""
+    if served.info.stored_as is not StoredAs.VIEW:
+        return
+    typed = typed_operation(call.info.name)
+    if typed is not None:
+        kind, name = typed
+        await context.require(call, attributes_of(kind, "delete", namespace=call.info.namespace, name=name))
+
+
+async def _delete_item(context: Context, call: Call, served: Served, item: Obj, options: Obj) -> Obj:
+    metadata = item.get("metadata") or {}
+    path = served.info.stored.path(metadata.get("namespace"), metadata.get("name"))
+    try:
+        reply = await _delete(context, call, served, path, options)
+    except Failure as failure:
+        if failure.code != 404:
+            raise
+        return item
+    return item if reply.body.get("kind") == "Status" else reply.body
+
+
+async def _delete(context: Context, call: Call, served: Served, path: str, options: Obj) -> Reply:
+    """Delete one stored object under the policy that was asked for."""
+    policy = _policy(options)
+    if policy in ("Orphan", "Foreground"):
+        return await _delete_with_finalizer(context, call, served, path, options, policy)
+    reply = await context.store.write(call, served.face, "DELETE", path, body=_background(options))
+    if policy == "Background" and _PROPAGATION & set(_finalizers(reply.body)) and not _is_dry(options):
+        # this policy takes back what an earlier deletion had asked for
+        return await _patch_finalizers(context, call, served, path, reply.body, _POLICIES["Background"])
+    return reply
+
+
+async def _delete_with_finalizer(
+    context: Context, call: Call, served: Served, path: str, options: Obj, policy: str
+) -> Reply:
+    for attempt in range(ATTEMPTS):
+        stored = await context.store.read(call, served.face, path)
+        metadata = stored.get("metadata") or {}
+        _check_preconditions(served, metadata, options)
+        try:
+            if metadata.get("deletionTimestamp"):
+                # nothing can be added any more, only the other policy's finalizer be taken back
+                kept = tuple(each for each in _POLICIES[policy] if each in _finalizers(stored))
+                return await _patch_finalizers(context, call, served, path, stored, kept)
+            reply = await _patch_finalizers(
+                context, call, served, path, stored, _POLICIES[policy], options=options
+            )
+            if _is_dry(options):
+                return reply
+            deletion = _background(options)
+            if (options.get("preconditions") or {}).get("resourceVersion"):
+                changed = (reply.body.get("metadata") or {}).get("resourceVersion")
+                deletion["preconditions"] = {**options["preconditions"], "resourceVersion": changed}
+            return await context.store.write(call, served.face, "DELETE", path, body=deletion)
+        except Failure as failure:
+            own = (options.get("preconditions") or {}).get("resourceVersion")
+            if failure.code != 409 or own or attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _patch_finalizers(
+    context: Context,
+    call: Call,
+    served: Served,
+    path: str,
+    stored: Obj,
+    propagation: tuple[str, ...],
+    *,
+    options: Obj | None = None,
+) -> Reply:
+    """Give the object these propagation finalizers and no others, if it is still as it was read."""
+    present = _finalizers(stored)
+    wanted = [*(each for each in present if each not in _PROPAGATION), *propagation]
+    if set(wanted) == set(present):
+        return Reply(200, stored)
+    version = (stored.get("metadata") or {}).get("resourceVersion")
+    patch: Obj = {"metadata": {"resourceVersion": version, "finalizers": wanted or None}}
+    query = [("dryRun", "All")] if options is not None and _is_dry(options) else []
+    query.append(("fieldManager", call.field_manager()))
+    return await context.store.write(
+        call, served.face, "PATCH", path, body=patch, query=query, content_type=bodies.MERGE_PATCH
+    )
+
+
+def _check_preconditions(served: Served, metadata: Obj, options: Obj) -> None:
+    """What the store would check at DELETE must hold before anything is changed."""
+    given = options.get("preconditions") or {}
+    face = served.face
+    name = face.virtual_name(metadata.get("name", ""))
+    for member, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        wanted, present = given.get(member), metadata.get(member)
+        if wanted and wanted != present:
+            shown = (face.swap_uid(wanted), face.swap_uid(present)) if member == "uid" else (wanted, present)
+            why = (
+                f"Precondition failed: {label} in precondition: {shown[0]}, "
+                f"{label} in object meta: {shown[1]}"
+            )
+            raise conflict(served.info.resource, name, why)
+
+
+async def _options(call: Call) -> Obj:
+    """DeleteOptions from the body or, only without one, from the query."""
+    data = await call.read_body()
+    if data.strip():
+        value = call.checked(bodies.decode_object(data, call.headers.get("Content-Type"))).value
+        if not isinstance(value, dict):
+            raise bad_request("the body of a DELETE must be DeleteOptions")
+        if value.get("kind") not in (None, "DeleteOptions"):
+            raise bad_request(f"the body of a DELETE must be DeleteOptions, not {value['kind']}")
+        return value
+    options: Obj = {}
+    query = call.query
+    if "gracePeriodSeconds" in query:
+        try:
+            options["gracePeriodSeconds"] = int(query["gracePeriodSeconds"])
+        except ValueError as error:
+            raise bad_request("gracePeriodSeconds must be an integer") from error
+    if "orphanDependents" in query:
+        options["orphanDependents"] = call.flag("orphanDependents")
+    if "propagationPolicy" in query:
+        options["propagationPolicy"] = query["propagationPolicy"]
+    if "dryRun" in query:
+        options["dryRun"] = query.getall("dryRun")
+    return options
+
+
+def _policy(options: Obj) -> str | None:
+    """The policy that was asked for; None for none, and for what the store is to refuse."""
+    policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
+    if orphan is None:
+        return policy if isinstance(policy, str) and policy in _POLICIES else None
+    if policy is not None or not isinstance(orphan, bool):
+        return None
+    return "Orphan" if orphan else "Background"
+
+
+def _background(options: Obj) -> Obj:
+    """The same options for the stored object, whose dependents are nobody's business."""
+    rest = {member: value for member, value in options.items() if member != "orphanDependents"}
+    return {**rest, "propagationPolicy": "Background"} if _policy(options) else options
+
+
+def _is_dry(options: Obj) -> bool:
+    return bool(options.get("dryRun"))
+
+
+def _finalizers(stored: Any) -> list[str]:
+    finalizers = (stored.get("metadata") or {}).get("finalizers")
+    return [each for each in finalizers if isinstance(each, str)] if isinstance(finalizers, list) else []
+
+
+def _deleted(call: Call, served: Served, reply: Reply) -> web.StreamResponse:
+    if reply.body.get("kind") == "Status":
+        return respond.plain(call, statuses.to_virtual(served.face, reply.body), status=reply.status)
+    return respond.single(call, served, to_virtual(FACES, served.face, reply.body), status=reply.status)

@@ -1,0 +1,256 @@
+"""What operations can beyond other kinds: a plan before they exist, a cluster's subresource, cancel.
+
+The planner works from what is stored. It refuses an operation on something that does not exist before
+anything is written, and its plan is the answer to a dry run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from apiserver import body as bodies
+from apiserver import respond
+from apiserver.call import Call, warning
+from apiserver.context import Context, attributes_of
+from apiserver.handlers import write
+from apiserver.kinds import CLUSTERS, DATACENTERS, FACES, OPERATIONS, SERVED, Served, typed_operation
+from apiserver.negotiate import SINGLE
+from apiserver.selectors import FieldTerm, format_fields
+from apiserver.status import Failure, conflict, invalid, not_found
+from apiserver.storage import Reply
+from apiserver.translate.face import Obj
+from apiserver.translate.objects import to_stored, to_virtual
+from missioncontrol.api.names import Annotation
+from missioncontrol.api.registry import OPERATIONS_BY_SINGULAR, StoredAs
+from missioncontrol.planning import rolling_restart
+from missioncontrol.planning.rolling_restart import FINISHED, Plan, Refusal
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+Planner = Callable[..., Plan | Refusal]
+PLANNERS: Mapping[str, Planner] = {"RollingRestart": rolling_restart.plan}
+
+
+async def create(context: Context, call: Call, served: Served) -> web.StreamResponse:
+    """POST of an operation."""
+    respond.accept(call, SINGLE)
+    body = write.checked(served, (await call.read_object()).value)
+    return await _create(context, call, served, to_stored(FACES, served.face, body))
+
+
+async def create_for_cluster(context: Context, call: Call, _: Served) -> web.StreamResponse:
+    """POST to the operation's subresource of a cluster; the body may leave out what the path says."""
+    respond.accept(call, SINGLE)
+    served = SERVED[OPERATIONS_BY_SINGULAR[call.info.subresource].resource.plural]
+    data = await call.read_body()
+    given = (
+        call.checked(bodies.decode_object(data, call.headers.get("Content-Type"))).value
+        if data.strip()
+        else {}
+    )
+    body = write.checked(served, _completed(served, call.info.name, given))
+    name = (body.get("spec") or {}).get("clusterName")
+    if name != call.info.name:
+        cause = {
+            "reason": "FieldValueInvalid",
+            "field": "spec.clusterName",
+            "message": f'Invalid value: "{name}": must be {call.info.name}, as in the path of the request',
+        }
+        raise invalid(served.info.resource, str((body.get("metadata") or {}).get("name") or ""), [cause])
+    return await _create(context, call, served, to_stored(FACES, served.face, body), by_path=True)
+
+
+def _completed(served: Served, cluster: str, given: Any) -> Any:
+    """Fill in what is left out; what is malformed stays, to be refused as in any other create."""
+    if not isinstance(given, dict):
+        return given
+    resource = served.info.resource
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, **given}
+    metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
+    if isinstance(metadata, dict) and not metadata.get("name") and not metadata.get("generateName"):
+        metadata = {**metadata, "generateName": f"{cluster}-"}
+    if isinstance(spec, dict):
+        spec = {"clusterName": cluster, **spec}
+    return {**body, "metadata": metadata, "spec": spec}
+
+
+async def patch(context: Context, call: Call, served: Served) -> web.StreamResponse:
+    """PATCH; an apply that would create the operation is planned like a create."""
+    respond.accept(call, SINGLE)
+    reply = await write.patch_stored(context, call, served, before_create=_refuse_impossible)
+    virtual = to_virtual(FACES, served.face, reply.body)
+    if reply.status == 201 and call.dry_run:
+        virtual = await _with_plan(context, call, served, virtual, reply.body)
+    return respond.single(call, served, virtual, status=reply.status)
+
+
+async def _create(
+    context: Context, call: Call, served: Served, stored: Obj, *, by_path: bool = False
+) -> web.StreamResponse:
+    await _refuse_impossible(context, call, served, stored, by_path=by_path)
+    reply: Reply = await write.create_stored(context, call, served, stored)
+    virtual = to_virtual(FACES, served.face, reply.body)
+    if call.dry_run:
+        virtual = await _with_plan(context, call, served, virtual, reply.body)
+    return respond.single(call, served, virtual, status=reply.status)
+
+
+async def _refuse_impossible(
+    context: Context, call: Call, served: Served, stored: Obj, *, by_path: bool = False
+) -> None:
+    """422 for what the planner refuses; a spec that breaks the schema is left to the store."""
+    if not _is_readable(served, stored):
+        return
+    situation = await _gather(context, call, stored["spec"])
+    if situation.cluster is None and by_path:
+        raise not_found(CLUSTERS.info.resource, call.info.name)
+    outcome = _plan(served, stored["spec"], situation)
+    if isinstance(outcome, Refusal):
+        face = served.face
+        causes = [
+            {
+                "reason": cause.reason.value,
+                "field": face.field_path(cause.field),
+                "message": face.text(cause.message),
+            }
+            for cause in outcome.causes
+        ]
+        metadata = stored.get("metadata") or {}
+        raise invalid(served.info.resource, face.virtual_name(metadata.get("name") or ""), causes)
+
+
+def _is_readable(served: Served, stored: Obj) -> bool:
+    """Whether the spec has the types that a planner expects."""
+    spec = stored.get("spec")
+    if not isinstance(spec, dict) or not isinstance(spec.get("clusterName"), str) or not spec["clusterName"]:
+        return False
+    own = spec.get(served.face.argument)
+    lists = [spec.get("datacenters"), *(own.values() if isinstance(own, dict) else ())]
+    return (
+        isinstance(own, dict)
+        and all(
+            value is None or not isinstance(value, list) or all(isinstance(each, str) for each in value)
+            for value in lists
+        )
+        and isinstance(spec.get("datacenters") or [], list)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a planner is told."""
+
+    cluster: Obj | None
+    datacenters: Sequence[Obj]
+    others: Sequence[Obj] = ()
+
+
+async def _gather(context: Context, call: Call, spec: Obj, *, with_others: bool = False) -> Situation:
+    name = str(spec.get("clusterName") or "")
+    of_cluster = FieldTerm("spec.clusterName", name)
+    cluster, datacenters, others = await asyncio.gather(
+        _read_or_none(context, call, CLUSTERS, name),
+        _list(context, call, DATACENTERS, of_cluster),
+        _list(context, call, OPERATIONS, of_cluster) if with_others else _nothing(),
+    )
+    return Situation(cluster, datacenters, others)
+
+
+async def _nothing() -> list[Obj]:
+    return []
+
+
+async def _read_or_none(context: Context, call: Call, served: Served, name: str) -> Obj | None:
+    try:
+        path = served.info.stored.path(call.info.namespace, name)
+        return await context.store.read(call, served.face, path)
+    except Failure as failure:
+        if failure.code != 404:
+            raise
+        return None
+
+
+async def _list(context: Context, call: Call, served: Served, term: FieldTerm) -> list[Obj]:
+    path = served.info.stored.path(call.info.namespace)
+    listed = await context.store.read(call, served.face, path, [("fieldSelector", format_fields([term]))])
+    items: list[Obj] = listed.get("items") or []
+    return items
+
+
+def _plan(served: Served, spec: Obj, situation: Situation) -> Plan | Refusal:
+    planner = PLANNERS[served.info.resource.kind]
+    return planner(spec, situation.cluster, situation.datacenters, others=situation.others)
+
+
+async def _with_plan(context: Context, call: Call, served: Served, virtual: Obj, stored: Obj) -> Obj:
+    """The answer to a dry run: the object with the plan in its status, for whoever may read the cluster."""
+    spec = stored.get("spec") or {}
+    name, namespace = str(spec.get("clusterName") or ""), call.info.namespace
+    if not await context.may(call, attributes_of(CLUSTERS, "get", namespace=namespace, name=name)):
+        call.warnings.append(warning(f"the plan is not shown: you may not read missioncontrolcluster {name}"))
+        return virtual
+    outcome = _plan(served, spec, await _gather(context, call, spec, with_others=True))
+    if isinstance(outcome, Refusal):
+        return virtual
+    status = virtual.get("status") or {}
+    return {**virtual, "status": {**status, "plan": outcome.as_dict()}}
+
+
+async def cancel(context: Context, call: Call, served: Served) -> web.StreamResponse:
+    """POST to /cancel: ask the operation to stop at its next safe point. Asking twice is no error."""
+    respond.accept(call, SINGLE)
+    await call.read_body()
+    await _require_typed(context, call, served)
+    path = served.info.stored.path(call.info.namespace, served.face.stored_name(call.info.name))
+    for attempt in range(ATTEMPTS):
+        stored = await context.store.read(call, served.face, path)
+        phase = (stored.get("status") or {}).get("phase")
+        if phase in FINISHED:
+            why = f"it has ended already (its phase is {phase}), so there is nothing to cancel"
+            raise conflict(served.info.resource, call.info.name, why)
+        metadata = stored["metadata"]
+        if Annotation.CANCEL in (metadata.get("annotations") or {}):
+            return respond.single(call, served, to_virtual(FACES, served.face, stored))
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # the version that was read: an operation that ends in this moment is not to be cancelled
+        patch = {
+            "metadata": {
+                "resourceVersion": metadata["resourceVersion"],
+                "annotations": {Annotation.CANCEL: now},
+            }
+        }
+        try:
+            reply = await context.store.write(
+                call,
+                served.face,
+                "PATCH",
+                path,
+                body=patch,
+                query=write.write_query(call),
+                content_type=bodies.MERGE_PATCH,
+            )
+        except Failure as failure:
+            if failure.code != 409 or attempt == ATTEMPTS - 1:
+                raise
+            continue
+        return respond.single(call, served, to_virtual(FACES, served.face, reply.body))
+    raise AssertionError("unreachable")
+
+
+async def _require_typed(context: Context, call: Call, served: Served) -> None:
+    """Cancelling through the view over all operations needs the right on the typed kind as well."""
+    typed = typed_operation(call.info.name) if served.info.stored_as is StoredAs.VIEW else None
+    if typed is not None:
+        kind, name = typed
+        namespace = call.info.namespace
+        await context.require(
+            call, attributes_of(kind, "create", namespace=namespace, name=name, subresource="cancel")
+        )

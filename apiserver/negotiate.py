@@ -1,0 +1,103 @@
+"""Which representation a client takes: JSON, a Table, or metadata only.
+
+Clauses of Accept are tried in the client's order, as Kubernetes does; what we do not offer (protobuf,
+CBOR, an unknown `as`) is skipped, and 406 is the answer when nothing is left.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from apiserver.status import not_acceptable
+
+_META_GROUP = "meta.k8s.io"
+_META_VERSIONS = frozenset({"v1", "v1beta1"})
+OFFERED = ("application/json", "application/yaml")
+_JSON_PATTERNS = frozenset({"application/json", "application/*", "*/*"})
+
+
+class Shape(Enum):
+    """What an object is shown as."""
+
+    OBJECT = "object"
+    TABLE = "Table"
+    METADATA = "PartialObjectMetadata"
+    METADATA_LIST = "PartialObjectMetadataList"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The outcome: a shape, and for shapes of meta.k8s.io its version; or YAML for plain objects."""
+
+    shape: Shape = Shape.OBJECT
+    version: str = "v1"
+    yaml: bool = False
+
+
+JSON = Accepted()
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause of an Accept or Content-Type header."""
+
+    media_type: str
+    parameters: dict[str, str]
+
+
+def parse_clauses(header: str) -> list[Clause]:
+    """The clauses of a header, in order."""
+    clauses = []
+    for part in header.split(","):
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
+        if media_type:
+            pairs = (pair.partition("=") for pair in parameters)
+            clauses.append(
+                Clause(media_type.lower(), {k.strip().lower(): v.strip().strip('"') for k, _, v in pairs})
+            )
+    return clauses
+
+
+@lru_cache(maxsize=512)
+def accept(header: str, shapes: frozenset[Shape]) -> Accepted:
+    """The first clause that we can serve with one of these shapes (JSON itself is always one)."""
+    if not header.strip():
+        return JSON
+    for clause in parse_clauses(header):
+        found = _serve(clause, shapes)
+        if found is not None:
+            return found
+    raise not_acceptable(OFFERED)
+
+
+def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:
+    yaml = clause.media_type == "application/yaml"
+    if not yaml and clause.media_type not in _JSON_PATTERNS:
+        return None
+    wanted = clause.parameters.get("as")
+    if wanted is None:
+        return Accepted(yaml=True) if yaml else JSON
+    version = clause.parameters.get("v", "")
+    if clause.parameters.get("g") != _META_GROUP or version not in _META_VERSIONS or yaml:
+        return None
+    for shape in shapes:
+        if shape is not Shape.OBJECT and shape.value == wanted:
+            return Accepted(shape, version)
+    return None
+
+
+SINGLE = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA})
+LIST = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA_LIST})
+PLAIN = frozenset({Shape.OBJECT})
+
+_BROWSER = re.compile(r"^(curl|Wget|Mozilla/5\.0)")
+
+
+def wants_pretty(query_value: str | None, user_agent: str) -> bool:
+    """Indented for people: asked for, or a client that only people use."""
+    if query_value is not None:
+        return query_value.lower() in ("", "true", "1")
+    return _BROWSER.match(user_agent) is not None

@@ -1,0 +1,127 @@
+"""From objects to responses: the negotiated shape, indentation, compression, warnings."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import yaml
+from aiohttp import web
+
+from apiserver import negotiate
+from apiserver.call import Call
+from apiserver.kinds import Served
+from apiserver.negotiate import Accepted, Shape
+from apiserver.status import Failure
+from apiserver.table import include_object, partial, partial_list, table
+from apiserver.translate.face import Obj
+
+GZIP_FROM = 128 * 1024
+_NO_CACHE = "no-cache, private"
+
+
+def single(call: Call, served: Served, item: Obj, *, status: int = 200) -> web.Response:
+    """One object in the shape that the client takes."""
+    accepted = accept(call, negotiate.SINGLE)
+    if accepted.shape is Shape.TABLE:
+        item = as_table(call, served, accepted, [item], item.get("metadata") or {})
+    elif accepted.shape is Shape.METADATA:
+        item = partial(item, accepted)
+    return encoded(call, item, status=status, accepted=accepted)
+
+
+def many(call: Call, served: Served, listed: Obj) -> web.Response:
+    """A list in the shape that the client takes."""
+    accepted = accept(call, negotiate.LIST)
+    metadata = listed.get("metadata") or {}
+    if accepted.shape is Shape.TABLE:
+        listed = as_table(call, served, accepted, listed["items"], metadata)
+    elif accepted.shape is Shape.METADATA_LIST:
+        listed = partial_list(listed["items"], metadata, accepted)
+    return encoded(call, listed, accepted=accepted)
+
+
+def accept(call: Call, shapes: frozenset[Shape]) -> Accepted:
+    """What the request's Accept header asks for among these shapes."""
+    return negotiate.accept(",".join(call.headers.getall("Accept", ())), shapes)
+
+
+def as_table(
+    call: Call,
+    served: Served,
+    accepted: Accepted,
+    items: list[Obj],
+    metadata: Obj,
+    *,
+    definitions: bool = True,
+) -> Obj:
+    """The Table of some objects of a kind."""
+    return table(
+        served.info.columns,
+        items,
+        accepted=accepted,
+        include=include_object(call.query.get("includeObject")),
+        now=datetime.now(UTC),
+        metadata=metadata,
+        definitions=definitions,
+    )
+
+
+def plain(call: Call, document: Obj, *, status: int = 200) -> web.Response:
+    """A document that has no other shape: a Status, a Scale."""
+    return encoded(call, document, status=status, accepted=accept(call, negotiate.PLAIN))
+
+
+def encoded(
+    call: Call,
+    document: Any,
+    *,
+    status: int = 200,
+    accepted: Accepted = negotiate.JSON,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """The bytes and headers of a document."""
+    if accepted.yaml:
+        data, content_type = yaml.safe_dump(document, sort_keys=True).encode(), "application/yaml"
+    else:
+        pretty = negotiate.wants_pretty(call.query.get("pretty"), call.headers.get("User-Agent", ""))
+        data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if pretty else None)
+        data, content_type = data + b"\n", "application/json"
+    response = web.Response(body=data, status=status, headers=headers)
+    response.headers["Content-Type"] = content_type
+    finish(call, response)
+    return response
+
+
+def failed(call: Call, failure: Failure) -> web.Response:
+    """An error. What cannot be negotiated is JSON."""
+    try:
+        accepted = Accepted(yaml=accept(call, negotiate.SINGLE).yaml)
+    except Failure:
+        accepted = negotiate.JSON
+    return encoded(call, failure.status, status=failure.code, accepted=accepted, headers=failure.headers)
+
+
+def finish(call: Call, response: web.Response) -> None:
+    """What all responses with a body have: caching, warnings, compression of large ones."""
+    response.headers.setdefault("Cache-Control", _NO_CACHE)
+    add_warnings(call, response)
+    body = response.body
+    if (
+        isinstance(body, bytes)
+        and len(body) >= GZIP_FROM
+        and "gzip" in call.headers.get("Accept-Encoding", "")
+    ):
+        compressor = zlib.compressobj(level=1, wbits=31)
+        response.body = compressor.compress(body) + compressor.flush()
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers.add("Vary", "Accept-Encoding")
+
+
+def add_warnings(call: Call, response: web.StreamResponse) -> None:
+    """One header for each warning, each once."""
+    for text in dict.fromkeys(call.warnings):
+        response.headers.add("Warning", text)

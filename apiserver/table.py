@@ -1,0 +1,76 @@
+"""Tables and metadata-only objects: what kubectl prints and what Kubernetes' controllers read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from apiserver.negotiate import Accepted
+from apiserver.status import bad_request
+from apiserver.translate.face import Obj
+from missioncontrol.api.columns import Column
+
+INCLUDE_OBJECT = ("None", "Metadata", "Object")
+
+
+def include_object(value: str | None) -> str:
+    """The parameter includeObject: what each row carries of its object."""
+    if not value:
+        return "Metadata"
+    if value not in INCLUDE_OBJECT:
+        raise bad_request(f'unrecognized includeObject value: "{value}"')
+    return value
+
+
+def table(
+    columns: tuple[Column, ...],
+    objects: Iterable[Obj],
+    *,
+    accepted: Accepted,
+    include: str,
+    now: datetime,
+    metadata: Obj,
+    definitions: bool = True,
+) -> Obj:
+    """A Table over the objects. ``metadata`` is the list's: resourceVersion, continue, remainingItemCount."""
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{accepted.version}",
+        "metadata": {
+            member: metadata[member]
+            for member in ("resourceVersion", "continue", "remainingItemCount")
+            if member in metadata
+        },
+        "columnDefinitions": [column.definition() for column in columns] if definitions else [],
+        "rows": [
+            {
+                "cells": [column.value(item, now) for column in columns],
+                **({} if include == "None" else {"object": _row_object(item, include, accepted)}),
+            }
+            for item in objects
+        ],
+    }
+
+
+def _row_object(item: Obj, include: str, accepted: Accepted) -> Any:
+    return item if include == "Object" else partial(item, accepted)
+
+
+def partial(item: Obj, accepted: Accepted) -> Obj:
+    """The metadata of an object alone."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{accepted.version}",
+        "metadata": item.get("metadata", {}),
+    }
+
+
+def partial_list(items: Iterable[Obj], metadata: Obj, accepted: Accepted) -> Obj:
+    """The metadata of the objects of a list."""
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": f"meta.k8s.io/{accepted.version}",
+        "metadata": metadata,
+        "items": [partial(item, accepted) for item in items],
+    }

@@ -1,0 +1,1 @@
+"""Pure translation between what users see (missioncontrol.io) and what is stored."""

@@ -1,0 +1,143 @@
+"""managedFields: who owns which field, with the paths and versions that users know.
+
+The entries are what server-side apply works on, so they must be true in both directions: a client may
+read them, change them and write them back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from apiserver.translate.face import Face, Obj, stored_owner_uid
+from missioncontrol.api.names import Finalizer
+
+_FINALIZERS_STORED = {
+    Finalizer.ORPHAN: Finalizer.STORED_ORPHAN,
+    Finalizer.FOREGROUND_DELETION: Finalizer.STORED_FOREGROUND_DELETION,
+}
+_FINALIZERS_VIRTUAL = {stored: virtual for virtual, stored in _FINALIZERS_STORED.items()}
+
+
+def stored_finalizer(finalizer: Any) -> Any:
+    """The name a finalizer is stored under: the garbage collector must not act on the stored object."""
+    return _FINALIZERS_STORED.get(finalizer, finalizer) if isinstance(finalizer, str) else finalizer
+
+
+def virtual_finalizer(finalizer: Any) -> Any:
+    """The name users and the garbage collector know a finalizer by."""
+    return _FINALIZERS_VIRTUAL.get(finalizer, finalizer) if isinstance(finalizer, str) else finalizer
+
+
+def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
+    """The entries of a stored object; `owners` maps stored UIDs of owners to the ones shown."""
+    return _each(
+        entries,
+        lambda entry: _entry(
+            entry,
+            version=(face.stored.api_version, face.virtual.api_version),
+            spec=lambda fields: _spec_to_virtual(face, fields),
+            finalizer=virtual_finalizer,
+            owner=lambda uid: owners.get(uid, uid),
+        ),
+    )
+
+
+def to_stored(face: Face, entries: Any) -> Any:
+    """The entries as the store knows them."""
+    return _each(
+        entries,
+        lambda entry: _entry(
+            entry,
+            version=(face.virtual.api_version, face.stored.api_version),
+            spec=lambda fields: _spec_to_stored(face, fields),
+            finalizer=stored_finalizer,
+            owner=stored_owner_uid,
+        ),
+    )
+
+
+def _each(entries: Any, translate: Callable[[Obj], Obj]) -> Any:
+    if not isinstance(entries, list):
+        return entries
+    return [translate(entry) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def _entry(
+    entry: Obj,
+    *,
+    version: tuple[str, str],
+    spec: Callable[[Obj], Obj],
+    finalizer: Callable[[Any], Any],
+    owner: Callable[[Any], Any],
+) -> Obj:
+    translated = dict(entry)
+    if entry.get("apiVersion") == version[0]:
+        translated["apiVersion"] = version[1]
+    fields = entry.get("fieldsV1")
+    if not isinstance(fields, dict):
+        return translated
+    fields = dict(fields)
+    if isinstance(fields.get("f:spec"), dict):
+        fields["f:spec"] = spec(fields["f:spec"])
+    if isinstance(fields.get("f:metadata"), dict):
+        fields["f:metadata"] = _metadata(fields["f:metadata"], finalizer, owner)
+    translated["fieldsV1"] = fields
+    return translated
+
+
+def _metadata(fields: Obj, finalizer: Callable[[Any], Any], owner: Callable[[Any], Any]) -> Obj:
+    fields = dict(fields)
+    for member, prefix, change in (
+        ("f:finalizers", "v:", finalizer),
+        ("f:ownerReferences", "k:", lambda key: {**key, "uid": owner(key["uid"])} if "uid" in key else key),
+    ):
+        value = fields.get(member)
+        if isinstance(value, dict):
+            fields[member] = {_key(key, prefix, change): below for key, below in value.items()}
+    return fields
+
+
+def _key(key: str, prefix: str, change: Callable[[Any], Any]) -> str:
+    if not key.startswith(prefix):
+        return key
+    try:
+        value = json.loads(key[len(prefix) :])
+    except ValueError:
+        return key
+    if prefix == "k:" and not isinstance(value, dict):
+        return key
+    changed = change(value)
+    return (
+        key if changed == value else prefix + json.dumps(changed, separators=(",", ":"), ensure_ascii=False)
+    )
+
+
+def _spec_to_virtual(face: Face, fields: Obj) -> Obj:
+    if not face.argument:
+        return fields
+    member = f"f:{face.argument}"
+    own = fields.get(member)
+    virtual = {key: below for key, below in fields.items() if key not in (member, "f:type")}
+    if isinstance(own, dict):
+        virtual.update({key: below for key, below in own.items() if key != "."})
+    return virtual
+
+
+def _spec_to_stored(face: Face, fields: Obj) -> Obj:
+    """Nest the kind's own fields again.
+
+    Whoever owns anything of spec counts as an owner of what every stored operation carries (its type and
+    its, possibly empty, arguments): both are constant, so this ownership can never be a conflict.
+    """
+    if not face.argument:
+        return fields
+    common = {"."} | {f"f:{name}" for name in face.common}
+    stored = {key: below for key, below in fields.items() if key in common}
+    own = {key: below for key, below in fields.items() if key not in common}
+    if own and "." in fields:
+        own["."] = {}
+    stored["f:type"] = {}
+    stored[f"f:{face.argument}"] = own
+    return stored

@@ -1,0 +1,67 @@
+"""Patches: the paths and values of a JSON patch, the bodies of merge and apply patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.translate.face import Face, Faces, Obj
+from apiserver.translate.objects import to_stored
+
+
+def apply_to_stored(faces: Faces, face: Face, body: Obj) -> Obj:
+    """The body of a server-side apply: an object that may be partial, but complete where it has a spec."""
+    return to_stored(faces, face, body)
+
+
+def merge_to_stored(faces: Faces, face: Face, body: Obj) -> Obj:
+    """The body of a JSON merge patch."""
+    return to_stored(faces, face, body, whole=False)
+
+
+def json_to_stored(faces: Faces, face: Face, operations: list[Any]) -> list[Any]:
+    """The operations of a JSON patch. Malformed ones pass, for the store to refuse."""
+    return [_operation(faces, face, each) if isinstance(each, dict) else each for each in operations]
+
+
+def _operation(faces: Faces, face: Face, operation: Obj) -> Obj:
+    translated = dict(operation)
+    for member in ("path", "from"):
+        if isinstance(operation.get(member), str):
+            translated[member] = _pointer(face, operation[member])
+    if "value" in operation and isinstance(operation.get("path"), str):
+        translated["value"] = _value_at(faces, face, operation["path"], operation["value"])
+    return translated
+
+
+def _pointer(face: Face, pointer: str) -> str:
+    """`/spec/X` stays where X is common to all operations; else it is one of the kind's own arguments."""
+    parts = pointer.split("/")
+    if face.argument and len(parts) > 2 and parts[1] == "spec" and _unescape(parts[2]) not in face.common:
+        parts.insert(2, face.argument)
+    return "/".join(parts)
+
+
+def _value_at(faces: Faces, face: Face, pointer: str, value: Any) -> Any:
+    """Translate a value by wrapping it into the object that its path describes, and unwrapping it again."""
+    if pointer == "":
+        return to_stored(faces, face, value) if isinstance(value, dict) else value
+    if not pointer.startswith("/"):
+        return value
+    path = [_unescape(part) for part in pointer[1:].split("/")]
+    if path[0] == "spec" and len(path) > 1:
+        return value  # below spec only places change
+    wrapped: Any = value
+    for part in reversed(path):
+        wrapped = [wrapped] if part == "-" or part.isdigit() else {part: wrapped}
+    if not isinstance(wrapped, dict):
+        return value
+    if path == ["kind"]:
+        wrapped["apiVersion"] = face.virtual.api_version
+    unwrapped: Any = to_stored(faces, face, wrapped)
+    for part in path:
+        unwrapped = unwrapped[0] if isinstance(unwrapped, list) else unwrapped[part]
+    return unwrapped
+
+
+def _unescape(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")
