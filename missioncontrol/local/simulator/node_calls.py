@@ -22,7 +22,7 @@ from missioncontrol.local.simulator.answers import (
     NodeHandler,
 )
 from missioncontrol.local.simulator.context import Context
-from missioncontrol.local.simulator.ring import MEMBERS, Ignored, Refused, Seeds, Started
+from missioncontrol.local.simulator.ring import MEMBERS, Ignored, Refused, Seeds, Started, State
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,10 @@ def _try_start(
         ready_at=now + context.settings.start_seconds,
         record_refusal=final,
     )
+
+
+async def pid(context: Context, call: Call) -> Answer:
+    return Answer(204) if call.process.state is State.NOT_STARTED else Answer(200, "1")
 
 
 async def stop(context: Context, call: Call) -> Answer:
@@ -293,6 +297,7 @@ PROCESS_ROUTES: Final[dict[tuple[str, str], Handler]] = {
     ("GET", "/api/v0/probes/readiness"): readiness,
     ("POST", "/api/v0/lifecycle/start"): start,
     ("POST", "/api/v0/lifecycle/stop"): stop,
+    ("GET", "/api/v0/lifecycle/pid"): pid,
 }
 """Answered by the management API itself."""
 
