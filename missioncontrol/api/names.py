@@ -28,6 +28,13 @@ class Component(StrEnum):
     SIMULATOR = "simulator"
 
 
+class WebhookPath:
+    """Where the webhook server answers admission reviews."""
+
+    MUTATE: Final = "/mutate"
+    VALIDATE: Final = "/validate"
+
+
 class Label:
     """Keys of labels."""
 

@@ -13,14 +13,13 @@ from typing import Any
 from missioncontrol.api.emit.discovery import GROUP_VERSION, Rendered, render
 from missioncontrol.api.emit.operations import Operation, Path, paths
 from missioncontrol.api.emit.parameters import PARAMETERS
-from missioncontrol.api.emit.schema import JsonSchema, Referenced
+from missioncontrol.api.emit.schema import DEFINITION_PREFIX, JsonSchema, Referenced
 from missioncontrol.api.emit.snapshot import META_PREFIX, SCALE, closure, load
 from missioncontrol.api.registry import KINDS, KindInfo
 from missioncontrol.api.resources import VIRTUAL_GROUP, Resource
 
 Document = dict[str, Any]
 
-DEFINITION_PREFIX = "io.missioncontrol.v1alpha1."
 _INFO = {"title": "Mission Control", "version": "v1alpha1"}
 _PATCH_TYPES = (
     "application/apply-patch+yaml",
@@ -77,7 +76,7 @@ def _kind_definitions(kind: KindInfo, shape: Referenced, prefix: str) -> dict[st
 
 
 def _definitions(prefix: str, *, opaque_core_types: bool) -> dict[str, JsonSchema]:
-    shape = Referenced(prefix, {}, opaque_core_types=opaque_core_types)
+    shape = Referenced(prefix, opaque_core_types=opaque_core_types)
     found: dict[str, JsonSchema] = {}
     for kind in KINDS:
         found |= _kind_definitions(kind, shape, prefix)

@@ -19,6 +19,7 @@ from missioncontrol.api.model import CoreType, KubeModel, Schema
 
 JsonSchema = dict[str, Any]
 
+DEFINITION_PREFIX = "io.missioncontrol.v1alpha1."
 _PRIMITIVES: dict[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
@@ -47,15 +48,17 @@ class Inline:
 class Referenced:
     """Every type becomes a definition of its own, collected in ``definitions``."""
 
-    def __init__(self, prefix: str, names: dict[type[KubeModel], str], *, opaque_core_types: bool) -> None:
+    def __init__(self, prefix: str, *, opaque_core_types: bool) -> None:
         self._prefix = prefix
-        self._names = names
         self._opaque = opaque_core_types
+        self._models: dict[str, type[KubeModel]] = {}
         self.definitions: dict[str, JsonSchema] = {}
 
     def model(self, model: type[KubeModel]) -> JsonSchema:
         """A reference to the definition of a model."""
-        name = self._names.get(model) or f"io.missioncontrol.v1alpha1.{model.__name__}"
+        name = DEFINITION_PREFIX + model.__name__
+        if self._models.setdefault(name, model) is not model:
+            raise ValueError(f"{model.__module__} and {self._models[name].__module__} both define {name}")
         if name not in self.definitions:
             self.definitions[name] = {}  # models may refer to themselves
             self.definitions[name] = object_schema(model, self)
