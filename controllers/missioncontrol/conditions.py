@@ -32,9 +32,9 @@ def merge(
         unchanged = before is not None and before.get("status") == verdict.status_text
         since = before.get("lastTransitionTime") if unchanged and before else None
         entry: dict[str, Any] = {
-            "type": verdict.type,
+            "type": str(verdict.type),
             "status": verdict.status_text,
-            "reason": verdict.reason,
+            "reason": str(verdict.reason),
             "message": verdict.message,
             "lastTransitionTime": since or now,
         }

@@ -7,14 +7,18 @@ there are any.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from controllers.missioncontrol.conditions import holds
 from controllers.missioncontrol.identity import Owner
 from missioncontrol.api.names import (
+    Condition,
     Label,
+    Reason,
     clean_label_value,
     split_racks,
     stored_datacenter_name,
@@ -30,12 +34,11 @@ class Datacenter:
     index: int
     name: str
     plane: str
-    namespace: str
     size: int
     racks: tuple[str, ...]
     version: str
     field: str
-    body: Mapping[str, Any] = field(repr=False)
+    body: Mapping[str, Any] = dataclasses.field(repr=False)
 
     def rack_sizes(self) -> list[int]:
         """The share of each rack."""
@@ -90,6 +93,15 @@ class Cluster:
         entries = self.status.get("datacenters") or ()
         return tuple(dict.fromkeys(str(each["dataPlane"]) for each in entries if each.get("dataPlane")))
 
+    @cached_property
+    def placed_datacenters(self) -> dict[str, str]:
+        """The datacenters that a plane was ever asked for, with their planes: noted before anything is written."""
+        return {
+            str(each["name"]): str(each.get("dataPlane") or "")
+            for each in self.status.get("datacenters") or ()
+            if holds(each.get("conditions") or (), Condition.PLACED)
+        }
+
     @property
     def pod_selector(self) -> str:
         """The label selector of all nodes."""
@@ -120,7 +132,6 @@ def read_cluster(
             index=each.index,
             name=each.name,
             plane=each.context,
-            namespace=str((each.body.get("metadata") or {}).get("namespace") or namespace),
             size=each.size or 0,
             racks=tuple(each.rack_names),
             version=str(each.effective("serverVersion").value or ""),
@@ -168,7 +179,7 @@ class DatacenterFacts:
     current: bool
     """Whether its operator has seen the present spec, and has nothing left to do for it."""
     nodes: tuple[Node, ...]
-    message: str = ""
+    version: str = ""
 
     @property
     def ready_nodes(self) -> int:
@@ -213,14 +224,18 @@ class PlaneFacts:
     known: bool = True
     """Whether the plane was ever read since this process began: without it, absence means nothing."""
     away_since: str = ""
-    allowed_namespaces: tuple[str, ...] = ()
+    trouble: str = ""
+    """Why a plane that is there is not used, such as missing custom resources or a name that is taken."""
+    trouble_reason: Reason = Reason.UNREACHABLE
     placed: Placed | None = None
-    datacenters: Mapping[str, DatacenterFacts] = field(default_factory=dict)
+    datacenters: Mapping[str, DatacenterFacts] = dataclasses.field(default_factory=dict)
 
     def absence(self) -> str:
         """Why nothing can be done there now, in words that end a sentence; empty when it can."""
         if not self.registered:
             return f"the DataPlane {self.name} is not registered"
+        if self.trouble:
+            return f"the data plane {self.name} cannot be used: {self.trouble}"
         if not self.reachable:
             since = f" since {self.away_since}" if self.away_since else ""
             return f"the data plane {self.name} is away{since}"
@@ -235,7 +250,7 @@ class Snapshot:
     planes: Mapping[str, PlaneFacts]
     disruption: str = ""
     """What works on the cluster now, so that no node may join: words such as "the rolling restart r1"."""
-    remembered_seeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    remembered_seeds: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """Addresses of nodes by plane, from the last stored status: for planes not read since the start."""
 
     def plane(self, name: str) -> PlaneFacts:

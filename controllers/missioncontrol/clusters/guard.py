@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controllers.missioncontrol.clusters.facts import Cluster, Placed, PlaneFacts, Snapshot
+from controllers.missioncontrol.clusters.rollout import initialized
 from controllers.missioncontrol.identity import describe_owner
 from missioncontrol.api.names import Reason
 from missioncontrol.validation import causes as rules
@@ -44,18 +45,6 @@ def name_taken(plane: PlaneFacts, cluster: Cluster) -> str:
     )
 
 
-def namespace_refused(plane: PlaneFacts, cluster: Cluster) -> str:
-    """A sentence when a datacenter is to go to a namespace that the plane does not allow; empty otherwise."""
-    for datacenter in cluster.datacenters:
-        foreign = datacenter.namespace != cluster.namespace
-        if datacenter.plane == plane.name and foreign and datacenter.namespace not in plane.allowed_namespaces:
-            return (
-                f"{datacenter.field}.metadata.namespace: the data plane {plane.name} does not allow the namespace "
-                f"{datacenter.namespace}: add it to spec.allowedNamespaces of the DataPlane"
-            )
-    return ""
-
-
 def _invalid(cluster: Cluster) -> Objection | None:
     stored = {"metadata": {"name": cluster.name, "namespace": cluster.namespace}, "spec": cluster.spec}
     causes = create_causes(stored, planes=None)
@@ -77,11 +66,12 @@ def _moved(snapshot: Snapshot) -> Objection | None:
 
 def _changed(snapshot: Snapshot) -> Objection | None:
     cluster = snapshot.cluster
-    new = SpecView(body=_body(cluster), field=FIELD, object_name=cluster.name)
+    new = SpecView(body=_body(cluster), field=FIELD, object_name=cluster.name, namespace=cluster.namespace)
     for plane in snapshot.planes.values():
         if plane.placed is None or not cluster.owner.owns(plane.placed.labels):
             continue
-        old = SpecView(body=_as_asked(cluster, plane, plane.placed), field=FIELD, object_name=cluster.name)
+        body = _as_asked(cluster, plane, plane.placed)
+        old = SpecView(body=body, field=FIELD, object_name=cluster.name, namespace=cluster.namespace)
         causes = [cause for cause in change_causes(old, new) if not _is_growth(cause, cluster)]
         if causes:
             return _objection(causes)
@@ -97,13 +87,14 @@ def _is_growth(cause: rules.Cause, cluster: Cluster) -> bool:
 def _added(snapshot: Snapshot) -> Objection | None:
     cluster = snapshot.cluster
     recorded = {str(each.get("name")) for each in cluster.status.get("datacenters") or ()}
-    if not recorded:
+    if not recorded or not initialized(snapshot):
         return None
     for datacenter in cluster.datacenters:
         if datacenter.name not in recorded and snapshot.asked(datacenter) is None:
             what = f"adding a datacenter ({datacenter.name})"
             return _objection([rules.not_supported_yet(datacenter.field, what)])
-    gone = recorded - {each.name for each in cluster.datacenters}
+    present = {each.name for each in cluster.datacenters}
+    gone = [name for name in cluster.placed_datacenters if name not in present]
     if gone:
         field = f"{FIELD}.cassandra.datacenters"
         return _objection([rules.not_supported_yet(field, f"removing a datacenter ({', '.join(sorted(gone))})")])
