@@ -6,6 +6,7 @@ libraries and pure helpers log with it without knowing of it.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -52,7 +53,12 @@ class JSONFormatter(logging.Formatter):
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        try:
+            return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except (
+            TypeError
+        ):  # half a surrogate pair, or a number beyond 64 bits: rare, and no reason to lose the line
+            return json.dumps(line, default=str)
 
 
 def setup(level: str = "info", *, component: str = "", stream: TextIO | None = None) -> None:

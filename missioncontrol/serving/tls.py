@@ -39,6 +39,7 @@ class ServerTLS:
         self._ask = bool(client_ca or client_ca_file) if request_client_cert is None else request_client_cert
         self.reloads = 0
         self.failures = 0
+        self._complaint = ""
         self._material = self._read()
         self._current = self._build(*self._material)
         self.context = self._build(*self._material)
@@ -56,52 +57,36 @@ class ServerTLS:
             raise
 
     def reload(self) -> bool:
-        """Read the files now; True when a new certificate is served. What cannot be used is logged and not
-        taken.
+        """Read the files now; True when a new certificate is served. What cannot be used is logged, once, and
+        not taken.
         """
         try:
             material = self._read()
             if material == self._material:
+                self._complaint = ""
                 return False
             self._current = self._build(*material)
         except (OSError, ssl.SSLError, ValueError) as error:
-            self.failures += 1
-            log.warning("the certificate in %s cannot be used, the old one stays: %s", self._cert_file, error)
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                self.failures += 1
+                log.warning("the new certificate in %s is not taken: %s", self._cert_file, error)
             return False
-        self._material = material
+        self._material, self._complaint = material, ""
         self.reloads += 1
         log.info("serving the new certificate of %s", self._cert_file)
         return True
 
     async def watch(self, interval: float = POLL_SECONDS) -> None:
-        """Reload whenever the files have changed, until cancelled. By polling: a Secret's volume is swapped
-        by symbolic links, which notifications miss easily.
+        """Reload whenever the files have changed, until cancelled. By reading them: a Secret's volume is
+        swapped by symbolic links, which notifications miss easily, and three small files cost nothing.
         """
-        stamp = self._stamp()
         while True:
             await asyncio.sleep(interval)
-            now = self._stamp()
-            if now != stamp:
-                # Taken before reading: a change while we read is a change the next time.
-                stamp = now
-                self.reload()
+            self.reload()
 
     def _choose(self, connection: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext) -> None:
         connection.context = self._current
-
-    def _files(self) -> list[Path]:
-        files = [self._cert_file, self._key_file, self._client_ca_file]
-        return [file for file in files if file is not None]
-
-    def _stamp(self) -> list[tuple[int, int, int] | None]:
-        stamps: list[tuple[int, int, int] | None] = []
-        for file in self._files():
-            try:
-                status = file.stat()
-                stamps.append((status.st_mtime_ns, status.st_ino, status.st_size))
-            except OSError:
-                stamps.append(None)
-        return stamps
 
     def _read(self) -> tuple[bytes, bytes, bytes]:
         ca = self._client_ca_file.read_bytes() if self._client_ca_file else b""
