@@ -17,13 +17,14 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from missioncontrol.local.credentials import KeyPair
+from missioncontrol.local.errors import LocalError
 
 JsonObject = dict[str, Any]
 
 _APPLY = "application/apply-patch+yaml"
 
 
-class AdminError(RuntimeError):
+class AdminError(LocalError):
     """The API answered with an error, or could not be asked (then `status` is 0)."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:

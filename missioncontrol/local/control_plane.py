@@ -129,10 +129,7 @@ class ControlPlane:
 
     @property
     def admin_kubeconfig(self) -> Path:
-        path = self.directory / "admin.kubeconfig"
-        if not path.is_file():
-            write_private(path, self.kubeconfig(client=self.admin))
-        return path
+        return self.write_kubeconfig(self.directory / "admin.kubeconfig", self.kubeconfig(client=self.admin))
 
     def client(self, name: str, *, user: str, groups: Sequence[str] = ()) -> KeyPair:
         """A client certificate for any user; made once for each name."""
@@ -141,6 +138,13 @@ class ControlPlane:
     def kubeconfig(self, *, client: KeyPair | None = None, token: str | None = None) -> bytes:
         """A kubeconfig for this plane with everything inline; its context has the plane's name."""
         return kubeconfig(server=self.server, ca=self.ca_file, name=self.name, client=client, token=token)
+
+    @staticmethod
+    def write_kubeconfig(path: Path, content: bytes) -> Path:
+        """Write the file unless it is so already; the address in it may have changed."""
+        if not path.is_file() or path.read_bytes() != content:
+            write_private(path, content)
+        return path
 
     def admin_client(self) -> AdminClient:
         return AdminClient(self.server, ca=self.ca_file, client=self.admin)
@@ -169,10 +173,10 @@ class ControlPlane:
                 self._component_kubeconfig(component)
 
     def _component_kubeconfig(self, component: str) -> Path:
-        path = self.directory / f"{component}.kubeconfig"
-        if not path.is_file():
-            write_private(path, self.kubeconfig(client=self.client(component, user=f"system:{component}")))
-        return path
+        client = self.client(component, user=f"system:{component}")
+        return self.write_kubeconfig(
+            self.directory / f"{component}.kubeconfig", self.kubeconfig(client=client)
+        )
 
     # --- processes ---------------------------------------------------------------------------------
 

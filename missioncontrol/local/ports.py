@@ -13,12 +13,14 @@ import socket
 import threading
 from pathlib import Path
 
+from missioncontrol.local.errors import LocalError
+
 _LOWEST = 10_000
 _held: dict[int, socket.socket] = {}
 _lock = threading.Lock()
 
 
-class NoFreePortError(RuntimeError):
+class NoFreePortError(LocalError):
     """So many ports are taken that a free one was not found."""
 
 
@@ -30,6 +32,18 @@ def free_port() -> int:
             if port not in _held and _claim(port):
                 return port
     raise NoFreePortError(f"no free port on 127.0.0.1 was found between {_LOWEST} and {highest}")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port that only waits out old connections is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _first_ephemeral_port() -> int:
@@ -44,11 +58,10 @@ def _claim(port: int) -> bool:
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         claim.bind(f"\0missioncontrol-port-{port}")
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            # As servers do: a port that only waits out old connections is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
     except OSError:
+        claim.close()
+        return False
+    if not is_free(port):
         claim.close()
         return False
     _held[port] = claim

@@ -11,12 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from missioncontrol.local import processes
+from missioncontrol.local.errors import LocalError
 from missioncontrol.local.processes import Identity
 
 _INTERVAL = 0.05
 
 
-class NotReadyError(RuntimeError):
+class NotReadyError(LocalError):
     """A server ended or did not become ready; the message says which and where its log lies."""
 
 
