@@ -118,7 +118,7 @@ def _part(snapshot: TaskSnapshot, datacenter: str) -> dict[str, Any]:
 
 def _status(snapshot: TaskSnapshot, plan: TaskPlan, now: datetime) -> dict[str, Any]:
     parts = {
-        name: status for name in snapshot.datacenters if (part := snapshot.part_status(name)) is not None
+        name: part for name in snapshot.datacenters if (part := snapshot.part_status(name)) is not None
     }
     begun = list(parts.values())
     done = _is_over(snapshot, plan, parts)
