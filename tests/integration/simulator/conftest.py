@@ -114,7 +114,9 @@ class Cluster:
         base = "/apis/apps/v1" if kind == "statefulsets" else "/api/v1"
         return f"{base}/namespaces/{self.namespace}/{kind}{'/' if name else ''}{name}"
 
-    def create(self, name: str, *, replicas: int = 1, image: str = "cassandra:5.0.4", claim: bool = True) -> None:
+    def create(
+        self, name: str, *, replicas: int = 1, image: str = "cassandra:5.0.4", claim: bool = True
+    ) -> None:
         labels = {
             "cassandra.datastax.com/cluster": "demo",
             "cassandra.datastax.com/datacenter": "dc1",

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, over two planes: one ring, one bootstrap at a time, one identity per disk."""
+"""Whatever happens in whatever order, over two planes: one ring, one bootstrap at a time, one node a disk."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ class Ring(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name) / "ring.db"
-        self.planes = [
-            Plane(Store(path, plane=f"p{n}", pod_cidr=f"10.{n}.0.0/16")) for n in (1, 2)
-        ]
+        self.planes = [Plane(Store(path, plane=f"p{n}", pod_cidr=f"10.{n}.0.0/16")) for n in (1, 2)]
         self.pods: dict[tuple[int, str], Process] = {}
         self.identity: dict[str, str] = {}
 
