@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -157,7 +158,8 @@ class Transport:
                 )
         except TimeoutError as error:
             self._note(method, 0, started)
-            raise errors.TransportError(f"{method} {path}: no answer within {opening:g} s") from error
+            waited = time.monotonic() - started
+            raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
         except (aiohttp.ClientError, OSError, _Broken) as error:
             self._note(method, 0, started)
             raise errors.TransportError(f"{method} {path}: {describe(error)}") from error
@@ -212,7 +214,7 @@ class Transport:
             raise errors.TransportError("the client is closed")
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                ssl=self.config.ssl_context() if self.config.server.startswith("https:") else True,
+                ssl=self._tls() if self.config.server.startswith("https:") else True,
                 limit=0,  # watches hold theirs for ever; what bounds the others is the number of workers
                 keepalive_timeout=60,
                 ttl_dns_cache=30,
@@ -226,6 +228,12 @@ class Transport:
                 auto_decompress=True,
             )
         return self._session
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            return self.config.ssl_context()
+        except (OSError, ValueError) as error:
+            raise errors.TransportError(f"the TLS material cannot be used: {describe(error)}") from error
 
     def _url(self, path: str, query: Query | None) -> URL:
         if isinstance(query, str):
