@@ -1,9 +1,14 @@
-"""The planes that have joined, by name: what all controllers of this operator look planes up in."""
+"""The planes that have joined, by name: what all controllers of this operator look planes up in.
+
+Beside the probe of its health each member has a task that tries it with the requests that the operator lives on.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
+from controllers.missioncontrol.dataplanes.checks import check
 from controllers.missioncontrol.dataplanes.credentials import Credentials
 from controllers.missioncontrol.dataplanes.member import Member, Watches, watch
 from controllers.runtime.cluster import Cluster
@@ -11,6 +16,9 @@ from controllers.runtime.manager import Manager
 from missioncontrol.kube.client import Client
 
 CLIENT_SECONDS = 10.0
+CHECK_SECONDS = 10.0
+RECHECK_SECONDS = 2.0
+SYNC_SECONDS = 0.2
 
 JoinHook = Callable[[Member], None]
 
@@ -26,6 +34,10 @@ class Fleet:
         self._watches: dict[str, Watches] = {}
         self._hooks: list[JoinHook] = []
         self._hopeless: set[str] = set()
+        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.changed: Callable[[str], None] = lambda _: None
+        """Told the name of a plane whose usability changed."""
         manager.on_member(self._declare)
 
     def on_join(self, hook: JoinHook) -> None:
@@ -53,13 +65,66 @@ class Fleet:
         self._hopeless.discard(name)
         for hook in self._hooks:
             hook(member)
+        if self._group is not None:
+            self._checks[name] = self._group.create_task(self._check(member), name=f"checks {name}")
         return member
 
     async def leave(self, name: str, *, hopeless: bool = False) -> None:
         """Let a plane leave; its objects stay untouched. ``hopeless``: it is registered, but cannot be connected."""
         (self._hopeless.add if hopeless else self._hopeless.discard)(name)
+        check_task = self._checks.pop(name, None)
+        if check_task is not None:
+            check_task.cancel()
         if self._members.pop(name, None) is not None:
             await self._manager.remove_cluster(name)
 
     def _declare(self, cluster: Cluster) -> None:
         self._watches[cluster.name] = watch(cluster, control_plane=self.control_plane)
+
+    def hasten(self, name: str) -> None:
+        """Check a plane again at once."""
+        member = self._members.get(name)
+        if member is not None:
+            member.recheck.set()
+
+    async def run(self) -> None:
+        """Check all members, those that join later too, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for name, member in self._members.items():
+                self._checks[name] = group.create_task(self._check(member), name=f"checks {name}")
+            await asyncio.Event().wait()
+
+    async def _check(self, member: Member) -> None:
+        was: tuple[object, ...] = ()
+        while True:
+            member.recheck.clear()
+            finding = await check(member.cluster.client)
+            if finding is not None and finding != member.finding:
+                member.finding = finding
+                if finding.ok:
+                    member.watches.hurry()
+            passed = finding is not None and finding.ok
+            seconds = CHECK_SECONDS if passed else RECHECK_SECONDS
+            if passed:
+                await self._await_sync(member, seconds)
+            now = (member.finding, member.usable)
+            if now != was:
+                was = now
+                self.changed(member.name)
+            await _sleep(member.recheck, seconds)
+
+    async def _await_sync(self, member: Member, seconds: float) -> None:
+        """Caches that are about to be complete are worth waiting for."""
+        waited = 0.0
+        while not member.cluster.synced and waited < seconds:
+            await asyncio.sleep(SYNC_SECONDS)
+            waited += SYNC_SECONDS
+
+
+async def _sleep(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

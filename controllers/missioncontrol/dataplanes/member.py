@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from controllers.missioncontrol.dataplanes.checks import Finding
 from controllers.runtime.cluster import Cluster
@@ -33,6 +34,13 @@ class Watches:
     namespaces: Informer[Namespace]
     tasks: Informer[Object]
 
+    def hurry(self) -> None:
+        """What was refused may work now: do not wait for the next attempt."""
+        for informer in (self.clusters, self.datacenters, self.tasks):
+            informer.hurry()
+        for other in (self.pods, self.secrets, self.namespaces):
+            other.hurry()
+
 
 @dataclass(slots=True)
 class Member:
@@ -43,6 +51,7 @@ class Member:
     watches: Watches
     finding: Finding | None = None
     """What the last check found; None until the first one."""
+    recheck: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from controllers.missioncontrol.dataplanes.checks import check
 from controllers.missioncontrol.dataplanes.credentials import Credentials, Problem, read_credentials
 from controllers.missioncontrol.dataplanes.fleet import Fleet
 from controllers.missioncontrol.dataplanes.member import Member
@@ -24,8 +23,6 @@ from missioncontrol.kube.informer import Informer
 from missioncontrol.kube.views import Object, Secret
 
 CONTACT_SECONDS = 10.0
-CHECK_SECONDS = 10.0
-RECHECK_SECONDS = 2.0
 
 
 class DataPlanes:
@@ -162,22 +159,3 @@ def _ready(status: dict[str, object]) -> str:
         if each.get("type") == Condition.READY:
             return str(each.get("status"))
     return ""
-
-
-class Checker:
-    """Tries each plane every few seconds with requests of the kind that the operator lives on."""
-
-    def __init__(self, fleet: Fleet, *, changed: Callable[[str], None]) -> None:
-        self._fleet = fleet
-        self._changed = changed
-
-    async def run(self, member: Member) -> bool:
-        """One check of a plane; whether its finding is final for now."""
-        finding = await check(member.cluster.client)
-        if finding is not None and finding != member.finding:
-            member.finding = finding
-            if finding.ok:
-                # lists that were refused until now wait with backoff
-                member.cluster.hurry()
-            self._changed(member.name)
-        return finding is not None and finding.ok
