@@ -252,7 +252,7 @@ class Layout:
             *("--pod-cidr", f"10.{number}.0.0/16"),
         ]
         module = "missioncontrol.local.simulator"
-        return self._python(plane, program, module, flags, urls={"admin": f"http://127.0.0.1:{port}"})
+        return self._python(plane, program, module, flags, urls={"admin": f"http://127.0.0.1:{port}/admin"})
 
     def _serving_flags(self, plane: str, program: str) -> list[str]:
         cert, key = self.certificate(_full_name(plane, program))
