@@ -13,7 +13,7 @@ from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
 from controllers.cassandra.reconcile import DatacenterReconciler
 from controllers.cassandra.tasks.reconcile import TaskReconciler
-from controllers.runtime import Manager
+from controllers.runtime import Controller, Manager
 from missioncontrol.api.names import Component
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
@@ -92,6 +92,8 @@ async def operate(
 def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memories) -> None:
     """Make the controllers and give them their sources."""
     caches = Caches.of(manager.home)
+    datacenters: Controller
+    tasks: Controller
     reconciler = DatacenterReconciler(
         client=client,
         caches=caches,

@@ -1,16 +1,13 @@
 """Carries out what was decided: writes to Kubernetes and calls to nodes, in the order of the plan.
 
-Every step can be the last one before a crash: each is either repeated without harm, or fenced by the version of the
-object that the decision was made on.
+Every step can be the last one before a crash: each is either repeated without harm, or fenced by the
+version of the object that the decision was made on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -21,19 +18,25 @@ from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory
 from controllers.cassandra.objects import ObjectWriter
 from controllers.cassandra.render.images import ImageConfig
-from controllers.cassandra.render.secret import PASSWORD_BYTES, superuser_secret, watched_by, watchers
 from controllers.cassandra.render.statefulset import keep_immutable, statefulset
 from controllers.cassandra.render.task import cleanup_task
 from controllers.cassandra.state import PodState
 from controllers.cassandra.status import Done
+from controllers.cassandra.users import UserWriter
 from controllers.runtime import EventRecorder
-from missioncontrol.api.names import Annotation, Component, EventReason, Finalizer, Label, LabelValue, NodeState
+from missioncontrol.api.names import (
+    Component,
+    EventReason,
+    Finalizer,
+    Label,
+    LabelValue,
+    NodeState,
+)
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
     CASSANDRA_TASKS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
-    SECRETS,
     STATEFUL_SETS,
 )
 from missioncontrol.kube.client import Client
@@ -43,7 +46,7 @@ log = logging.getLogger(__name__)
 
 MANAGER = Component.CASS_OPERATOR.value
 TELL_SECONDS = 1.0
-"""How long a pass waits for nodes that are told of new seeds; those that are slower get it while it goes on."""
+"""How long a pass waits for nodes that are told of new seeds; slower ones get it while it goes on."""
 
 
 class Actor:
@@ -68,6 +71,7 @@ class Actor:
         self._recorder = recorder
         self._wake = wake
         self._objects = ObjectWriter(client, datacenter, self._tell)
+        self._users = UserWriter(client, datacenter, api, memory, self._tell)
         self.done = Done()
 
     async def carry_out(self, plan: a.Plan) -> None:
@@ -84,7 +88,7 @@ class Actor:
             case a.DeleteObject(resource=resource, name=name):
                 await self._objects.delete(resource, name)
             case a.CreateSuperuser():
-                await self._create_superuser()
+                await self._users.create_superuser()
             case a.CreateRack(statefulset=name):
                 await self._create_rack(name)
             case a.ScaleRack():
@@ -103,7 +107,7 @@ class Actor:
             case a.ReloadSeeds(pods=pods, seeds=seeds):
                 await self._reload_seeds(pods, seeds)
             case a.WriteRoles():
-                await self._write_roles(action)
+                self.done.roles_written |= await self._users.write_roles(action)
             case a.CreateCleanupTask(name=name):
                 await self._create_cleanup(name)
             case a.RemoveAnnotation(key=key):
@@ -183,9 +187,7 @@ class Actor:
     async def _label(self, pod: PodState, labels: dict[str, str | None]) -> None:
         # the UID makes sure that a pod of the same name that was made since is not meant
         patch = {"metadata": {"uid": pod.uid, "labels": labels}}
-        await self._client.merge_patch(
-            PODS, pod.name, patch, namespace=pod.namespace, field_manager=MANAGER
-        )
+        await self._client.merge_patch(PODS, pod.name, patch, namespace=pod.namespace, field_manager=MANAGER)
 
     async def _start(self, action: a.StartNode) -> None:
         pod = action.pod
@@ -235,66 +237,14 @@ class Actor:
             # gossip spreads seeds as well; a node that restarts reads the list anyway
             log.warning("%s was not told of the new seeds: %s", pod.name, error)
 
-    # --- users ---------------------------------------------------------------------------------
-
-    async def _create_superuser(self) -> None:
-        name = self._dc.superuser_secret
-        password = base64.urlsafe_b64encode(secrets.token_bytes(PASSWORD_BYTES)).decode().rstrip("=")
-        body = superuser_secret(self._dc, password=password)
-        try:
-            await self._client.create(SECRETS, body, namespace=self._dc.namespace, field_manager=MANAGER)
-        except AlreadyExists:
-            # one that we do not watch yet: of another datacenter of the cluster, or of a user
-            found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
-            await self._watch_secret(name, found)
-
-    async def _watch_secret(self, name: str, found: dict[str, Any]) -> None:
-        metadata = found.get("metadata", {})
-        annotation = (metadata.get("annotations") or {}).get(Annotation.WATCHED_BY, "")
-        watched = (metadata.get("labels") or {}).get(Label.WATCHED) == LabelValue.TRUE
-        if watched and f"{self._dc.namespace}/{self._dc.name}" in watchers(annotation):
-            return
-        patch = {
-            "metadata": {
-                "labels": {Label.WATCHED: LabelValue.TRUE},
-                "annotations": {Annotation.WATCHED_BY: watched_by(annotation, self._dc)},
-            }
-        }
-        await self._client.merge_patch(
-            SECRETS, name, patch, namespace=self._dc.namespace, field_manager=MANAGER
-        )
-
-    async def _write_roles(self, action: a.WriteRoles) -> None:
-        roles, versions = [], []
-        for name, superuser in action.secrets:
-            found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
-            await self._watch_secret(name, found)
-            roles.append((_field(found, "username"), _field(found, "password"), superuser))
-            versions.append((name, found["metadata"]["resourceVersion"]))
-        digest = hashlib.sha256(repr(roles).encode()).hexdigest()
-        if digest != self._memory.users_digest:
-            for username, password, superuser in roles:
-                await self._api.write_role(
-                    action.pod,
-                    port=self._dc.management_port,
-                    name=username,
-                    password=password,
-                    superuser=superuser,
-                )
-            self.done.roles_written = True
-            self._tell(
-                a.Event(EventReason.CREATED_USERS, "Created users"),
-                a.Event(EventReason.CREATED_SUPERUSER, "Created superuser"),
-            )
-        self._memory.users_digest = digest
-        self._memory.users_written = tuple(versions)
-
     # --- the rest ------------------------------------------------------------------------------
 
     async def _create_cleanup(self, name: str) -> None:
         body = cleanup_task(self._dc, name)
         try:
-            await self._client.create(CASSANDRA_TASKS, body, namespace=self._dc.namespace, field_manager=MANAGER)
+            await self._client.create(
+                CASSANDRA_TASKS, body, namespace=self._dc.namespace, field_manager=MANAGER
+            )
         except AlreadyExists:
             log.debug("the task %s was made before", name)
 
@@ -307,24 +257,11 @@ class Actor:
             metadata = claim["metadata"]
             try:
                 await self._client.delete(
-                    PERSISTENT_VOLUME_CLAIMS, metadata["name"], namespace=self._dc.namespace, uid=metadata["uid"]
+                    PERSISTENT_VOLUME_CLAIMS,
+                    metadata["name"],
+                    namespace=self._dc.namespace,
+                    uid=metadata["uid"],
                 )
             except NotFound:
                 continue
             self._tell(a.Event(EventReason.DELETED_PVC, f"Claim Name: {metadata['name']}"))
-
-
-class IncompleteSecret(Exception):
-    """A Secret does not have what a role needs."""
-
-
-def _field(secret: dict[str, Any], key: str) -> str:
-    """A field of a Secret, as text."""
-    name = secret["metadata"]["name"]
-    encoded = (secret.get("data") or {}).get(key)
-    if not encoded:
-        raise IncompleteSecret(f"the Secret {name} has no key {key!r}")
-    try:
-        return base64.b64decode(encoded).decode()
-    except UnicodeDecodeError as error:
-        raise IncompleteSecret(f"the key {key!r} of the Secret {name} is not UTF-8") from error

@@ -1,4 +1,4 @@
-"""What a decision can ask for. Plain values: a decision is compared and printed in tests without doing anything."""
+"""What a decision can ask for: plain values, to be compared and printed without doing anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The informers of the operator: what it watches, by which selectors, and how objects lead back to datacenters."""
+"""The informers: what is watched, by which selectors, and how objects lead back to their datacenters."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def by_label(view: HasMeta) -> Iterable[Key]:
 
 def by_owner(view: HasMeta) -> Iterable[Key]:
     """By the owner, and by the label if there is one."""
-    owners = [owner.name for owner in view.metadata.owner_references if owner.kind == CASSANDRA_DATACENTERS.kind]
+    owners = [
+        owner.name for owner in view.metadata.owner_references if owner.kind == CASSANDRA_DATACENTERS.kind
+    ]
     return {*by_label(view), *(Key(HOME, view.metadata.namespace, name) for name in owners)}
 
 

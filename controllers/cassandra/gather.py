@@ -1,4 +1,4 @@
-"""Collects the snapshot that a decision is made on: from the caches first, then the few answers of nodes it needs."""
+"""Collects what a decision is made on: from the caches first, then the few answers of nodes that it needs."""
 
 from __future__ import annotations
 
@@ -64,6 +64,12 @@ async def with_answers(
         if process is Process.UNREACHABLE:
             memory.unreachable[by_name[name].incarnation] = now + UNREACHABLE_FOR
     return replace(snapshot, observed=replace(observed, processes={**known, **observed.processes}))
+
+
+async def ask_health(snapshot: Snapshot, api: ManagementApi) -> Observations:
+    """What every running node sees of the ring."""
+    started = tuple(pod for pod in snapshot.living if pod.started)
+    return await _ask(snapshot, Questions(gossip=started, quorum=started), api)
 
 
 async def _ask(snapshot: Snapshot, asked: Questions, api: ManagementApi) -> Observations:
@@ -135,7 +141,7 @@ def _external_seeds(datacenter: Datacenter, caches: Caches) -> bool:
 
 
 def _desired(datacenter: Datacenter, memory: DatacenterMemory, images: ImageConfig) -> dict[str, str]:
-    """The hashes of the rendered StatefulSets; rendered again only when what they are made from has changed."""
+    """The hashes of the rendered StatefulSets; rendered again only when their source has changed."""
     source = (
         datacenter.metadata.generation,
         datacenter.resource_name,

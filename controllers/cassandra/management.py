@@ -1,12 +1,11 @@
 """The client of the management API that runs beside every Cassandra node.
 
-Every call has a time-out, and there are two kinds of failure: the node did not answer (nothing is known), or it
-answered with a refusal (which is final for this call).
+Every call has a time-out, and there are two kinds of failure: the node did not answer (nothing is known),
+or it answered with a refusal (which is final for this call).
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ JOB: Final = 20.0
 LONG: Final = 3600.0
 """Seconds for a synchronous job, which answers when it is done."""
 ANSWER_LIMIT: Final = 300
+
 
 class ManagementError(Exception):
     """A call to a management API failed."""
@@ -93,7 +93,7 @@ class ManagementApi:
         except NodeUnreachable:
             return Process.UNREACHABLE
         except NodeRefused as error:
-            return Process.STOPPED if error.status == 404 else Process.UNREACHABLE
+            return Process.UNKNOWN if error.status in (404, 405) else Process.UNREACHABLE
         return Process.STOPPED if answer.status == 204 or not answer.body.strip() else Process.RUNNING
 
     async def start(self, pod: PodState, *, port: int) -> None:
@@ -158,7 +158,9 @@ class ManagementApi:
         """How far an asynchronous job is; None when the node does not know it (any more)."""
         query = {"job_id": job_id}
         try:
-            answer = await self._call("GET", pod, port, "/api/v0/ops/executor/job", query=query, timeout=QUICK)
+            answer = await self._call(
+                "GET", pod, port, "/api/v0/ops/executor/job", query=query, timeout=QUICK
+            )
         except NodeRefused as error:
             if error.status == 404:
                 return None
@@ -195,10 +197,12 @@ class ManagementApi:
         began, result = time.monotonic(), "error"
         try:
             limit = aiohttp.ClientTimeout(total=timeout, connect=QUICK)
-            async with self._session.request(method, target, data=data, headers=headers, timeout=limit) as got:
+            async with self._session.request(
+                method, target, data=data, headers=headers, timeout=limit
+            ) as got:
                 answer = Answer(got.status, await got.read())
             result = "ok" if answer.status < 400 else "refused"
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # the target carries passwords, so the error's own text must not be passed on
             raise NodeUnreachable(f"{pod.name}: {method} {path}: {type(error).__name__}") from None
         finally:

@@ -1,7 +1,8 @@
 """What one process of the operator remembers between passes.
 
-Everything here may be lost at any moment: labels, statuses and the nodes themselves hold the truth, and what is
-forgotten is asked again. It saves questions, spaces out retries, and knows which start calls are under way.
+Everything here may be lost at any moment: labels, statuses and the nodes themselves hold the truth, and
+what is forgotten is asked again. It saves questions, spaces out retries, and knows which start calls are
+under way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from controllers.cassandra.state import Memory, PodState, Process, StartCall
 log = logging.getLogger(__name__)
 
 UNREACHABLE_FOR = timedelta(seconds=3)
-"""How long a node that did not answer is left alone, so that one hanging node does not slow the others down."""
+"""How long a node that did not answer is left alone, so that it does not slow the others down."""
 FIRST_RETRY = timedelta(seconds=2)
 LONGEST_RETRY = timedelta(minutes=2)
 
@@ -37,6 +38,10 @@ class DatacenterMemory:
     users_digest: str = ""
     healthy: frozenset[str] | None = None
     features: dict[str, frozenset[str]] = field(default_factory=dict)
+    running_calls: set[str] = field(default_factory=set)
+    """Synchronous jobs that are under way, by task and pod."""
+    finished_calls: dict[str, str] = field(default_factory=dict)
+    """Synchronous jobs that have ended, with their error or nothing."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     desired: tuple[object, dict[str, str]] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -67,7 +72,7 @@ class DatacenterMemory:
         """Wait longer before each further attempt."""
         count = self.failures.get(pod, 0)
         self.failures[pod] = count + 1
-        self.retry_at[pod] = now + min(FIRST_RETRY * 2**min(count, 10), LONGEST_RETRY)
+        self.retry_at[pod] = now + min(FIRST_RETRY * 2 ** min(count, 10), LONGEST_RETRY)
 
     def start_succeeded(self, pod: str) -> None:
         self.failures.pop(pod, None)

@@ -1,7 +1,8 @@
 """The reconciler of CassandraDatacenters: gather, decide, act, until nothing more can be done at once.
 
-One pass may go round several times, since each step makes the next one possible: a node that became ready is
-labelled, the seeds are told, and the next node starts, all within one wake-up. The status is written once, at the end.
+One pass may go round several times, since each step makes the next one possible: a node that became ready
+is labelled, the seeds are told, and the next node starts, all within one wake-up. The status is written
+once, at the end.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from controllers.cassandra.act import Actor, IncompleteSecret
+from controllers.cassandra.act import Actor
 from controllers.cassandra.actions import Event, Plan
 from controllers.cassandra.caches import Caches
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.decide.refusals import is_true
 from controllers.cassandra.gather import from_caches, with_answers
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.state import Snapshot
 from controllers.cassandra.status import Done, next_status, patch
+from controllers.cassandra.users import IncompleteSecret
 from controllers.runtime import Done as Finished
 from controllers.runtime import EventRecorder, Key, Outcome, RequeueAfter, Terminal
 from missioncontrol.api.names import Component, Condition, EventReason, Reason
@@ -87,6 +90,9 @@ class DatacenterReconciler:
                 snapshot = await with_answers(snapshot, self._api, memory, _now())
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)
+                if _grows(snapshot, plan):
+                    # the cleanup afterwards hangs on this condition, so it is stored before the first new node
+                    await self._write_status(view, snapshot, plan, done)
                 plan = await self._carry_out(snapshot, plan, memory, done, key)
             # conditions that lead to later decisions have to be stored before these are made
             if not plan.again or plan.conditions:
@@ -118,7 +124,9 @@ class DatacenterReconciler:
         except (IncompleteSecret, ManagementError) as error:
             return self._stopped(snapshot, plan, str(error), None)
         except NotFound as error:
-            return self._stopped(snapshot, plan, f"something that was expected is gone: {error.message}", None)
+            return self._stopped(
+                snapshot, plan, f"something that was expected is gone: {error.message}", None
+            )
         return plan
 
     def _stopped(self, snapshot: Snapshot, plan: Plan, sentence: str, reason: Reason | None) -> Plan:
@@ -164,7 +172,11 @@ class DatacenterReconciler:
         ):
             now = plan.conditions.get(kind)
             before = next((c for c in snapshot.datacenter.status.conditions if c.type == kind), None)
-            turned = before is None or before.status != "False" or (before.message or "") != (now or ("", "", ""))[2]
+            turned = (
+                before is None
+                or before.status != "False"
+                or (before.message or "") != (now or ("", "", ""))[2]
+            )
             if now is not None and not now[0] and turned:
                 self._note(snapshot.datacenter, Event(reason, now[2], warning=True))
 
@@ -180,7 +192,9 @@ class DatacenterReconciler:
 
     async def _invalid(self, view: Object, error: ValidationError) -> Outcome:
         """The stored object cannot be read: possible only where our schema and webhooks were not asked."""
-        causes = [f"spec.{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+        causes = [
+            f"spec.{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()
+        ]
         sentence = "; ".join(causes[:5])
         self._recorder.event(
             CASSANDRA_DATACENTERS,
@@ -193,6 +207,10 @@ class DatacenterReconciler:
         return Terminal(f"the object cannot be read: {sentence}")
 
 
+def _grows(snapshot: Snapshot, plan: Plan) -> bool:
+    begins = plan.conditions.get(Condition.SCALING_UP, (False, "", ""))[0]
+    return begins and not is_true(snapshot.datacenter, Condition.SCALING_UP)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
-

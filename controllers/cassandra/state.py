@@ -21,6 +21,13 @@ class Process(Enum):
     RUNNING = "running"
     STOPPED = "stopped"
     UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    """The management API answers, but it is one that cannot say."""
+
+    @property
+    def startable(self) -> bool:
+        """Whether a node that was not told to start may be told so."""
+        return self in (Process.STOPPED, Process.UNKNOWN)
 
 
 class StartCall(Enum):
@@ -72,6 +79,7 @@ class PodState:
     running: bool
     deleting: bool
     restarts: int
+    crashed: bool
     failing: str
     ip: str
     host_ip: str
@@ -98,6 +106,7 @@ class PodState:
             running=bool(container and container.state.running and pod.status.pod_ip),
             deleting=pod.metadata.deletion_timestamp is not None,
             restarts=container.restart_count if container else 0,
+            crashed=bool(container and container.last_state.terminated),
             failing=_failing(pod),
             ip=pod.status.pod_ip,
             host_ip=pod.status.host_ip,

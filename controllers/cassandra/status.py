@@ -1,4 +1,4 @@
-"""The status of a datacenter after a decision: one pure function, written once at the end of a pass if it differs."""
+"""The status of a datacenter after a decision: a pure function; written once, at the end of a pass, if it differs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,11 @@ def node_statuses(snapshot: Snapshot) -> Json:
     for pod in snapshot.living:
         seen = _host_id(snapshot, pod)
         if pod.started and seen:
-            found[pod.name] = {"hostID": seen, "ip": node_address(snapshot, pod), "rack": _rack(snapshot, pod)}
+            found[pod.name] = {
+                "hostID": seen,
+                "ip": node_address(snapshot, pod),
+                "rack": _rack(snapshot, pod),
+            }
     return found
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from missioncontrol.kube.views import Meta, StatefulSetStatus, View
 
 
 class TemplateMeta(View, frozen=True):
     """The metadata of a pod template."""
 
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Template(View, frozen=True):
@@ -22,7 +24,7 @@ class Template(View, frozen=True):
 class ClaimResources(View, frozen=True):
     """How much a claim asks for."""
 
-    requests: dict[str, Any] = {}
+    requests: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class ClaimTemplateSpec(View, frozen=True):

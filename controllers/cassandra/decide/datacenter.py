@@ -1,8 +1,8 @@
 """What to do about a datacenter: the steps in their order, as one decision.
 
-Each step either finds nothing to do and lets the next one speak, or ends the decision with its sentence. Objects and
-racks come first, then the labels of the pods, then starts; only when every node runs and is seen to be healthy may a
-changed template roll, and only after that is the datacenter settled.
+Each step either finds nothing to do and lets the next one speak, or ends the decision with its sentence.
+Objects and racks come first, then the labels of the pods, then starts; only when every node runs and is
+seen to be healthy may a changed template roll, and only after that is the datacenter settled.
 """
 
 from __future__ import annotations
@@ -32,6 +32,16 @@ Conditions = dict[str, tuple[bool, str, str]]
 HEALTH_PAUSE = 2.0
 """Seconds between two looks at nodes that are ready but do not see each other: gossip cannot be watched."""
 UNSETTLED_PAUSE = 30.0
+OVER = (
+    Condition.RESIZING_VOLUMES,
+    Condition.STOPPED,
+    Condition.REPLACING_NODES,
+    Condition.UPDATING,
+    Condition.ROLLING_RESTART,
+    Condition.RESUMING,
+    Condition.SCALING_DOWN,
+)
+"""What is over when a datacenter is settled."""
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -87,8 +97,9 @@ def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
         return Plan(refused or "waiting for the StatefulSets to be seen", conditions=conditions)
     relabel = labels.label_actions(snapshot)
     if relabel:
-        sentence = f"labelling {_count(len(relabel), 'pod')} with what {'it is' if len(relabel) == 1 else 'they are'}"
-        return Plan(sentence, tuple(relabel), again=True, conditions=conditions)
+        return Plan(
+            f"labelling {_count(len(relabel), 'pod')}", tuple(relabel), again=True, conditions=conditions
+        )
     extra: tuple[Action, ...] = ()
     reload_seeds = labels.seed_reload(snapshot)
     if reload_seeds is not None:
@@ -169,22 +180,15 @@ def _cleanup(snapshot: Snapshot) -> list[Action]:
         return []
     # named after the moment at which the growth began, so that it is made once, however often this is decided
     began = datetime.fromisoformat(scaled.last_transition_time) if scaled.last_transition_time else None
-    return [CreateCleanupTask(f"cleanup-{int(began.timestamp()) if began else snapshot.datacenter.metadata.generation}")]
+    return [
+        CreateCleanupTask(
+            f"cleanup-{int(began.timestamp()) if began else snapshot.datacenter.metadata.generation}"
+        )
+    ]
 
 
 def _settled_conditions(snapshot: Snapshot) -> Conditions:
-    conditions: Conditions = {
-        condition: (False, "", "")
-        for condition in (
-            Condition.RESIZING_VOLUMES,
-            Condition.STOPPED,
-            Condition.REPLACING_NODES,
-            Condition.UPDATING,
-            Condition.ROLLING_RESTART,
-            Condition.RESUMING,
-            Condition.SCALING_DOWN,
-        )
-    }
+    conditions: Conditions = dict.fromkeys(OVER, (False, "", ""))
     if is_true(snapshot.datacenter, Condition.SCALING_UP):
         conditions[Condition.SCALING_UP] = (False, "", "")
     for condition in (Condition.VALID, Condition.INITIALIZED, Condition.READY):

@@ -23,7 +23,9 @@ def decide_deletion(snapshot: Snapshot) -> Plan:
     running = [live for live in snapshot.racks.values() if live.replicas > 0]
     if running:
         actions = tuple(ScaleRack(live.name, 0, live.resource_version) for live in running)
-        return Plan(f"deleting: stopping {sum(live.replicas for live in running)} nodes", actions, updating=True)
+        return Plan(
+            f"deleting: stopping {sum(live.replicas for live in running)} nodes", actions, updating=True
+        )
     if snapshot.pods:
         names = ", ".join(pod.name for pod in snapshot.pods[:3])
         return Plan(f"deleting: waiting until {len(snapshot.pods)} pods are gone ({names})", updating=True)

@@ -1,4 +1,4 @@
-"""Proof that a datacenter is healthy: every node ready, each one NORMAL in the gossip of every other, a quorum."""
+"""Proof that a datacenter is healthy: every node ready, NORMAL in the gossip of every other, and a quorum."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from controllers.cassandra.state import PodState, Snapshot
 
 
 def unhealthy(snapshot: Snapshot, *, fresh: bool = False) -> str:
-    """Why the datacenter is not known to be healthy; empty when it is. An earlier proof counts unless `fresh`."""
+    """Why health is not proved; empty when it is. An earlier proof counts, unless a fresh one is asked for."""
     expected = sum(live.replicas for live in snapshot.racks.values())
     started = [pod for pod in snapshot.living if pod.started]
     if len(started) < expected or len(snapshot.pods) > len(started):

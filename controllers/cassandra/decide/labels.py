@@ -24,12 +24,17 @@ def next_state(snapshot: Snapshot, pod: PodState) -> NodeState:
         case _ if pod.ready:
             return NodeState.STARTED
         case NodeState.STARTED | NodeState.STARTED_NOT_READY:
-            stopped = process is Process.STOPPED and pod.running
-            return NodeState.READY_TO_START if stopped else NodeState.STARTED_NOT_READY
+            return NodeState.READY_TO_START if _ended(pod, process) else NodeState.STARTED_NOT_READY
         case NodeState.READY_TO_START if process is Process.RUNNING:
             return NodeState.STARTING
         case state:
             return state
+
+
+def _ended(pod: PodState, process: Process | None) -> bool:
+    """Whether a node that ran does not run any more; where the API cannot say, by the container's history."""
+    unknown = process is Process.UNKNOWN and pod.crashed
+    return pod.running and (process is Process.STOPPED or unknown)
 
 
 def label_actions(snapshot: Snapshot) -> list[Action]:
@@ -58,7 +63,9 @@ def wanted_seeds(snapshot: Snapshot) -> frozenset[str]:
     for rack in snapshot.datacenter.plan:
         pods = sorted(snapshot.of_rack(rack.statefulset), key=lambda pod: pod.name)
         found.update([pod.name for pod in pods if pod.ready][: rack.seeds])
-        found.update(pod.name for pod in pods if pod.seed and pod.state is NodeState.STARTING and not pod.ready)
+        found.update(
+            pod.name for pod in pods if pod.seed and pod.state is NodeState.STARTING and not pod.ready
+        )
     return frozenset(found)
 
 

@@ -1,15 +1,15 @@
 """The start of the nodes.
 
-Whoever is new to the ring joins alone: one node at a time, the first of each rack in turn, then the others. Nodes
-that were members before may all come back at once as soon as one seed is ready. Nothing waits for a fixed time: the
-next node starts when the last one is ready and nobody is moving in gossip.
+Whoever is new to the ring joins alone: one node at a time, the first of each rack in turn, then the others.
+Nodes that were members before may all come back at once as soon as one seed is ready. Nothing waits for a
+fixed time: the next node starts when the last one is ready and nobody is moving in gossip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controllers.cassandra.actions import Action, DeletePod, Event, StartNode
 from controllers.cassandra.decide.health import movement
@@ -19,6 +19,7 @@ from missioncontrol.api.names import Annotation, EventReason, NodeState
 
 LOOK_AGAIN = 5.0
 """Seconds after which a node that is starting, or does not answer, is asked again."""
+PATIENCE = timedelta(minutes=2)
 RANGE_MOVEMENT_PAUSE = 0.5
 """Seconds between two looks at a ring in which somebody else moves: gossip cannot be watched."""
 
@@ -39,7 +40,7 @@ def starts(snapshot: Snapshot, now: datetime) -> Starts:
     if failed:
         return failed
     starting = [pod for pod in snapshot.living if pod.state is NodeState.STARTING and not pod.ready]
-    lost = [pod for pod in starting if _call_is_lost(snapshot, pod)]
+    lost = [pod for pod in starting if _call_is_lost(snapshot, pod, now)]
     if lost:
         names = _names(lost)
         return Starts(f"starting {names}", _again(lost))
@@ -123,9 +124,10 @@ def _failed(snapshot: Snapshot) -> Starts | None:
         if reason:
             note = f"Deleting pod {pod.name}, whose start failed: {reason}"
             event = Event(EventReason.DELETING_STUCK_POD, note, warning=True)
-            return Starts(f"{pod.name} did not start ({reason}); its pod is made again", (
-                DeletePod(pod, event, failed_start=True),
-            ))
+            return Starts(
+                f"{pod.name} did not start ({reason}); its pod is made again",
+                (DeletePod(pod, event, failed_start=True),),
+            )
     return None
 
 
@@ -167,10 +169,17 @@ def _pause(snapshot: Snapshot, now: datetime, waiting: list[PodState]) -> float 
     return max((min(later) - now).total_seconds(), 0.1) if later else None
 
 
-def _call_is_lost(snapshot: Snapshot, pod: PodState) -> bool:
-    """Marked as starting, and yet nothing runs and no call is known: we ended between the mark and the call."""
-    unknown = snapshot.memory.calls.get(pod.incarnation) is None
-    return unknown and snapshot.observed.processes.get(pod.name) is Process.STOPPED
+def _call_is_lost(snapshot: Snapshot, pod: PodState, now: datetime) -> bool:
+    """Marked as starting, and yet nothing runs and no call is known: we ended between the mark and the call.
+
+    A management API that cannot say whether Cassandra runs is given time first, and called again then.
+    """
+    if snapshot.memory.calls.get(pod.incarnation) is not None:
+        return False
+    process = snapshot.observed.processes.get(pod.name)
+    last = snapshot.datacenter.status.last_server_node_started
+    waited = last is None or now - datetime.fromisoformat(last) > PATIENCE
+    return process is Process.STOPPED or (process is Process.UNKNOWN and waited)
 
 
 def _again(pods: Iterable[PodState]) -> tuple[Action, ...]:
@@ -178,7 +187,8 @@ def _again(pods: Iterable[PodState]) -> tuple[Action, ...]:
 
 
 def _reachable(snapshot: Snapshot, pod: PodState) -> bool:
-    return snapshot.observed.processes.get(pod.name) is Process.STOPPED
+    process = snapshot.observed.processes.get(pod.name)
+    return process is not None and process.startable
 
 
 def _has_ready_seed(snapshot: Snapshot) -> bool:

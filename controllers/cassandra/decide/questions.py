@@ -1,4 +1,4 @@
-"""What has to be asked of the nodes before a decision can be made: as little as possible, and nothing at rest."""
+"""What the nodes have to be asked before a decision: as little as possible, and nothing at rest."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The StatefulSets of the racks: made at once, scaled up at once, changed one after the other.
 
-A changed template replaces pods, so it is put into one rack at a time, the next one only when the whole datacenter is
-healthy again; and only because somebody changed the spec: a new release of this operator that renders differently says
-so in the condition RequiresUpdate and waits.
+A changed template replaces pods, so it is put into one rack at a time, the next one only when the whole
+datacenter is healthy again; and only because somebody changed the spec: a new release of this operator that
+renders differently says so in the condition RequiresUpdate and waits.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def may_update(snapshot: Snapshot) -> bool:
 
 
 def repair(snapshot: Snapshot) -> UpdateRack | None:
-    """A rack whose pods cannot come up and for which a different template is at hand gets it without waiting."""
+    """A rack whose pods cannot come up gets a different template, if there is one, without waiting."""
     if not may_update(snapshot):
         return None
     for rack in snapshot.datacenter.plan:

@@ -1,6 +1,7 @@
 """What this operator does not do (yet), said with the path of the field, before anything is half done.
 
-A refused change leaves everything as it is: the nodes that exist are still looked after, the change is not begun.
+A refused change leaves everything as it is: the nodes that exist are still looked after, the change is not
+begun.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def _changes(snapshot: Snapshot) -> Iterator[str]:
             if rack.statefulset not in snapshot.racks and not {rack.name, rack.label} & (lost | known):
                 yield f"spec.racks: adding the rack {rack.name!r} to a running datacenter {_LATER}"
     present = sum(live.replicas for live in snapshot.racks.values())
-    if any(snapshot.racks[name].replicas > rack.nodes for name, rack in planned.items() if name in snapshot.racks):
+    if any(
+        snapshot.racks[name].replicas > rack.nodes for name, rack in planned.items() if name in snapshot.racks
+    ):
         yield f"spec.size: shrinking from {present} to {datacenter.spec.size} nodes {_LATER}"
     yield from _storage_changes(snapshot)
 

@@ -1,0 +1,1 @@
+"""CassandraTask: one job on the nodes of one datacenter, rack by rack."""

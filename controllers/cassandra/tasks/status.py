@@ -1,0 +1,82 @@
+"""The status of a task: conditions and counters, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from controllers.cassandra.status import timestamp
+from controllers.cassandra.tasks.task import Task
+from missioncontrol.api.names import Condition
+
+Json = dict[str, Any]
+
+
+def begun(task: Task, now: datetime) -> Json:
+    """The status of a task that begins."""
+    return {
+        "startTime": task.status.start_time or timestamp(now),
+        "active": 1,
+        "conditions": with_conditions(task, {Condition.RUNNING: (True, "")}, now),
+    }
+
+
+def running(task: Task, *, succeeded: int, failed: int, sentence: str, now: datetime) -> Json:
+    """The status of a task that goes on."""
+    return {
+        **counters(succeeded, failed),
+        "conditions": with_conditions(task, {Condition.RUNNING: (True, sentence)}, now),
+    }
+
+
+def ended(
+    task: Task,
+    *,
+    now: datetime,
+    succeeded: int = 0,
+    failed: int = 0,
+    error: str = "",
+    stopped: str = "",
+) -> Json:
+    """The status of a task that is over: complete, perhaps failed, perhaps cancelled before its end."""
+    conditions = {Condition.RUNNING: (False, ""), Condition.COMPLETE: (True, "")}
+    if stopped:
+        conditions[Condition.CANCELLED] = (True, stopped)
+    if failed or error:
+        message = error or f"{failed} pods failed during processing"
+        conditions[Condition.FAILED] = (True, message)
+    return {
+        "startTime": task.status.start_time or timestamp(now),
+        "completionTime": timestamp(now),
+        "active": None,
+        **counters(succeeded, failed),
+        "conditions": with_conditions(task, conditions, now),
+    }
+
+
+def counters(succeeded: int, failed: int) -> Json:
+    found = {"succeeded": succeeded, "failed": failed}
+    return {key: value for key, value in found.items() if value}
+
+
+def with_conditions(task: Task, wanted: Mapping[Condition, tuple[bool, str]], now: datetime) -> list[Json]:
+    """The conditions with these in them; the reason of each is its type, as upstream has it."""
+    merged = {each.type: each.to_dict() for each in task.status.conditions}
+    for kind, (holds, message) in wanted.items():
+        old = merged.get(kind.value)
+        status = "True" if holds else "False"
+        since = old["lastTransitionTime"] if old and old["status"] == status else timestamp(now)
+        merged[kind.value] = {
+            "type": kind.value,
+            "status": status,
+            "reason": kind.value,
+            "message": message,
+            "lastTransitionTime": since,
+        }
+    return list(merged.values())
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
+    """What a merge patch has to say; empty when nothing differs."""
+    return {key: value for key, value in after.items() if before.get(key) != value}

@@ -1,0 +1,111 @@
+"""Secrets and roles: the superuser's Secret is made once, and what stands in Secrets is written into Cassandra.
+
+A Secret that is used is labelled and names its users in an annotation, so that a new password wakes the operator.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from controllers.cassandra.actions import Event, WriteRoles
+from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.management import ManagementApi
+from controllers.cassandra.memory import DatacenterMemory
+from controllers.cassandra.render.secret import PASSWORD_BYTES, superuser_secret, watched_by, watchers
+from missioncontrol.api.names import Annotation, Component, EventReason, Label, LabelValue
+from missioncontrol.api.resources import SECRETS
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import AlreadyExists
+
+MANAGER = Component.CASS_OPERATOR.value
+
+
+class UserWriter:
+    """The users of one datacenter."""
+
+    def __init__(
+        self,
+        client: Client,
+        datacenter: Datacenter,
+        api: ManagementApi,
+        memory: DatacenterMemory,
+        tell: Callable[..., None],
+    ) -> None:
+        self._client = client
+        self._dc = datacenter
+        self._api = api
+        self._memory = memory
+        self._tell = tell
+
+    async def create_superuser(self) -> None:
+        name = self._dc.superuser_secret
+        password = base64.urlsafe_b64encode(secrets.token_bytes(PASSWORD_BYTES)).decode().rstrip("=")
+        body = superuser_secret(self._dc, password=password)
+        try:
+            await self._client.create(SECRETS, body, namespace=self._dc.namespace, field_manager=MANAGER)
+        except AlreadyExists:
+            # one that we do not watch yet: of another datacenter of the cluster, or of a user
+            found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
+            await self._watch_secret(name, found)
+
+    async def _watch_secret(self, name: str, found: dict[str, Any]) -> None:
+        metadata = found.get("metadata", {})
+        annotation = (metadata.get("annotations") or {}).get(Annotation.WATCHED_BY, "")
+        watched = (metadata.get("labels") or {}).get(Label.WATCHED) == LabelValue.TRUE
+        if watched and f"{self._dc.namespace}/{self._dc.name}" in watchers(annotation):
+            return
+        patch = {
+            "metadata": {
+                "labels": {Label.WATCHED: LabelValue.TRUE},
+                "annotations": {Annotation.WATCHED_BY: watched_by(annotation, self._dc)},
+            }
+        }
+        await self._client.merge_patch(
+            SECRETS, name, patch, namespace=self._dc.namespace, field_manager=MANAGER
+        )
+
+    async def write_roles(self, action: WriteRoles) -> bool:
+        roles, versions = [], []
+        for name, superuser in action.secrets:
+            found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
+            await self._watch_secret(name, found)
+            roles.append((_field(found, "username"), _field(found, "password"), superuser))
+            versions.append((name, found["metadata"]["resourceVersion"]))
+        digest = hashlib.sha256(repr(roles).encode()).hexdigest()
+        if digest != self._memory.users_digest:
+            for username, password, superuser in roles:
+                await self._api.write_role(
+                    action.pod,
+                    port=self._dc.management_port,
+                    name=username,
+                    password=password,
+                    superuser=superuser,
+                )
+            self._tell(
+                Event(EventReason.CREATED_USERS, "Created users"),
+                Event(EventReason.CREATED_SUPERUSER, "Created superuser"),
+            )
+        written = digest != self._memory.users_digest
+        self._memory.users_digest = digest
+        self._memory.users_written = tuple(versions)
+        return written
+
+
+class IncompleteSecret(Exception):
+    """A Secret does not have what a role needs."""
+
+
+def _field(secret: dict[str, Any], key: str) -> str:
+    """A field of a Secret, as text."""
+    name = secret["metadata"]["name"]
+    encoded = (secret.get("data") or {}).get(key)
+    if not encoded:
+        raise IncompleteSecret(f"the Secret {name} has no key {key!r}")
+    try:
+        return base64.b64decode(encoded).decode()
+    except UnicodeDecodeError as error:
+        raise IncompleteSecret(f"the key {key!r} of the Secret {name} is not UTF-8") from error
