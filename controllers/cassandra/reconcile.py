@@ -91,8 +91,9 @@ class DatacenterReconciler:
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)
                 if _grows(snapshot, plan):
-                    # the cleanup afterwards hangs on this condition, so it is stored before the first new node
+                    # the cleanup afterwards hangs on this condition: it is stored before the first new node
                     await self._write_status(view, snapshot, plan, done)
+                    continue
                 plan = await self._carry_out(snapshot, plan, memory, done, key)
             # conditions that lead to later decisions have to be stored before these are made
             if not plan.again or plan.conditions:

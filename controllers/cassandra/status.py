@@ -1,4 +1,4 @@
-"""The status of a datacenter after a decision: a pure function; written once, at the end of a pass, if it differs."""
+"""The status of a datacenter after a decision: a pure function, written once at the end of a pass."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Secrets and roles: the superuser's Secret is made once, and what stands in Secrets is written into Cassandra.
+"""Secrets and roles: the superuser's Secret is made once; what stands in Secrets goes into Cassandra.
 
-A Secret that is used is labelled and names its users in an annotation, so that a new password wakes the operator.
+A Secret that is used is labelled and says by whom, so that a new password wakes the operator.
 """
 
 from __future__ import annotations

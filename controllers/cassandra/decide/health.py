@@ -6,7 +6,7 @@ from controllers.cassandra.state import PodState, Snapshot
 
 
 def unhealthy(snapshot: Snapshot, *, fresh: bool = False) -> str:
-    """Why health is not proved; empty when it is. An earlier proof counts, unless a fresh one is asked for."""
+    """Why health is not proved; empty when it is. An earlier proof counts, unless it has to be fresh."""
     expected = sum(live.replicas for live in snapshot.racks.values())
     started = [pod for pod in snapshot.living if pod.started]
     if len(started) < expected or len(snapshot.pods) > len(started):
