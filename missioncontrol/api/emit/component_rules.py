@@ -198,22 +198,17 @@ _CASS_OPERATOR: Final = ComponentRules(
 _SIMULATOR: Final = ComponentRules(
     Component.SIMULATOR,
     (
-        on(r.NODES, *READ, *WRITE),
-        on(r.NODES, "get", "patch", "update", subresource="status"),
-        on(r.PODS, *READ, "delete", "patch", "update"),
-        on(r.PODS, "get", "patch", "update", subresource="status"),
-        on(r.PERSISTENT_VOLUMES, *READ, *WRITE),
-        on(r.PERSISTENT_VOLUMES, "get", "patch", "update", subresource="status"),
-        on(r.PERSISTENT_VOLUME_CLAIMS, *READ, "patch", "update"),
-        on(r.PERSISTENT_VOLUME_CLAIMS, "get", "patch", "update", subresource="status"),
-        on(r.STORAGE_CLASSES, *READ, "create", "patch"),
-        on(r.STATEFUL_SETS, *READ),
-        on(r.SERVICES, *READ),
-        on(r.ENDPOINT_SLICES, *READ),
-        _NAMESPACES,
-        _EVENTS,
+        on(r.NODES, "list", "watch", "create", "patch"),
+        on(r.NODES, "patch", subresource="status"),
+        on(r.PODS, "list", "watch", "delete"),
+        on(r.PODS, "patch", subresource="status"),
+        on(r.PERSISTENT_VOLUMES, "list", "watch", "create", "delete", "patch"),
+        on(r.PERSISTENT_VOLUME_CLAIMS, "list", "watch"),
+        on(r.PERSISTENT_VOLUME_CLAIMS, "patch", subresource="status"),
+        on(r.STORAGE_CLASSES, "create"),
+        on(r.ENDPOINT_SLICES, "list", "watch"),
     ),
-    namespaced=(("kube-node-lease", (on(r.LEASES, *READ, "create", "patch", "update"),)),),
+    namespaced=(("kube-node-lease", (on(r.LEASES, "create", "patch"),)),),
 )
 
 CONTROL_PLANE: Final = (_APISERVER, _WEBHOOKS, _MISSION_CONTROL_OPERATOR)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import itertools
 import json
 import signal
 import socket
@@ -16,11 +15,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+import yaml
 
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
 
-_numbers = itertools.count(1)
+MANIFESTS = Path(__file__).parents[3] / "manifests" / "generated"
 
 
 def free_port() -> int:
@@ -41,7 +41,7 @@ class SimulatorProcess:
             sys.executable,
             "-m",
             "missioncontrol.local.simulator",
-            f"--kubeconfig={control_plane.admin_kubeconfig}",
+            f"--kubeconfig={_credential(control_plane, folder)}",
             f"--plane={plane}",
             f"--state-dir={folder}",
             f"--listen=127.0.0.1:{self.port}",
@@ -79,6 +79,21 @@ class SimulatorProcess:
         body = {"namespace": namespace, "pod": pod, "fault": fault}
         status, answer = call("POST", f"{self.url}/admin/faults", body)
         assert status == 200, answer
+
+
+def _credential(control_plane: ControlPlane, folder: Path) -> Path:
+    """A kubeconfig with the rights of the generated role, and no others."""
+    with control_plane.admin_client() as admin:
+        admin.create_namespace("mission-control")
+        for found in yaml.safe_load_all((MANIFESTS / "local" / "simulator.yaml").read_text()):
+            group = "/api/v1" if found["apiVersion"] == "v1" else f"/apis/{found['apiVersion']}"
+            meta = found["metadata"]
+            where = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
+            admin.apply(f"{group}{where}/{found['kind'].lower()}s/{meta['name']}", found)
+        token = admin.issue_token("mission-control", "simulator", lifetime=3600)
+    path = folder / "simulator.kubeconfig"
+    path.write_bytes(control_plane.kubeconfig(token=token))
+    return path
 
 
 def call(method: str, url: str, body: object = None, *, timeout: float = 10.0) -> tuple[int, str]:

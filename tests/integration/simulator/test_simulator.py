@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from missioncontrol.local.control_plane import ControlPlane
+
 from .conftest import Cluster, SimulatorProcess, call, eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -84,6 +86,24 @@ def test_a_killed_simulator_comes_back_without_restarting_anybody(
     assert after is not None
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     assert cluster.host_id("kept-0") == host_id
+    events = [e["event"] for e in simulator.admin("history", namespace=cluster.namespace)]
+    assert events == ["bootstrap"]
+
+
+def test_a_start_goes_on_while_kube_apiserver_is_killed(
+    cluster: Cluster, simulator: SimulatorProcess, control_plane_with_controllers: ControlPlane
+) -> None:
+    cluster.create("apart")
+    cluster.running("apart-0")
+    cluster.label_seed("apart-0")
+    url = f"{cluster.api('apart-0')}/lifecycle/start"
+    control_plane_with_controllers.stop_component("kube-apiserver", kill=True)
+    try:
+        assert call("POST", url, timeout=30)[0] == 201
+    finally:
+        control_plane_with_controllers.start_component("kube-apiserver")
+        control_plane_with_controllers.wait_component("kube-apiserver")
+    cluster.ready("apart-0")
     events = [e["event"] for e in simulator.admin("history", namespace=cluster.namespace)]
     assert events == ["bootstrap"]
 
