@@ -235,7 +235,7 @@ class Layout:
     def _operator(self, plane: str, program: str) -> Component:
         module = _OPERATOR_MODULES[program]
         flags = ["--leader-elect"]
-        if program == CASS_OPERATOR:
+        if program in (CASS_OPERATOR, K8SSANDRA_OPERATOR):
             # Simulated pods have addresses that nobody listens on.
             flags.append("--management-api-from-annotation")
         return self._python(plane, program, module, flags)
