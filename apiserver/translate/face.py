@@ -109,7 +109,7 @@ class Face:
         return _UID_IN_TEXT.sub(lambda found: found[1] + self.swap_uid(found[2]), text)
 
     def field_path(self, path: Any) -> Any:
-        """A field path of the store (`spec.rollingrestart.x`, perhaps with a dot in front) as users know it."""
+        """A field path of the store (`spec.rollingrestart.x`, maybe with a dot in front) as users know it."""
         if not self.argument or not isinstance(path, str):
             return path
         dot = "." if path.startswith(".") else ""

@@ -66,7 +66,11 @@ def _nearest(
     share = min(max(replicas // count, 0), largest)
     low, high = max(min(sizes.values()), 1), max(*sizes.values(), share)
     # beyond the largest present size only multiples of every rack count work, and one is never farther than `step`
-    above = [each for each in range(share, min(high + step, largest) + 1) if _fits(each, sizes, racks, shrink=shrink)]
+    above = [
+        each
+        for each in range(share, min(high + step, largest) + 1)
+        if _fits(each, sizes, racks, shrink=shrink)
+    ]
     floor = max(share - step, 1) if shrink else low
     below = [each for each in range(share, floor - 1, -1) if _fits(each, sizes, racks, shrink=shrink)]
     totals = {each * count for each in (*above, *below)} | {present}
@@ -82,7 +86,9 @@ def _why(sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int, *, s
         return f"{replicas} nodes are more than a cluster can have"
     if not shrink and replicas < sum(sizes.values()):
         return f"taking nodes away (from {sum(sizes.values())} to {replicas}) is not supported yet"
-    places = ", ".join(f"{name} ({_racks(racks.get(name, 1))}, now {_nodes(size)})" for name, size in sizes.items())
+    places = ", ".join(
+        f"{name} ({_racks(racks.get(name, 1))}, now {_nodes(size)})" for name, size in sizes.items()
+    )
     return f"{_nodes(replicas)} cannot be spread evenly over {places}"
 
 

@@ -20,15 +20,26 @@ TWO = ({"dc1": 3, "dc2": 3}, {"dc1": 3, "dc2": 3})
             {"dc1": 5, "dc2": 2}, {"dc1": 3, "dc2": 3}, 7, {"dc1": 5, "dc2": 2}, id="not even an uneven one"
         ),
         pytest.param(
-            {"dc1": 9, "dc2": 6}, {"dc1": 3, "dc2": 3}, 18, {"dc1": 9, "dc2": 9}, id="the smaller one catches up"
+            {"dc1": 9, "dc2": 6},
+            {"dc1": 3, "dc2": 3},
+            18,
+            {"dc1": 9, "dc2": 9},
+            id="the smaller one catches up",
         ),
         pytest.param(
-            {"dc1": 5, "dc2": 4}, {"dc1": 3, "dc2": 1}, 10, {"dc1": 5, "dc2": 5},
+            {"dc1": 5, "dc2": 4},
+            {"dc1": 3, "dc2": 1},
+            10,
+            {"dc1": 5, "dc2": 5},
             id="a datacenter that keeps its size need not be balanced",
         ),
         pytest.param({"dc1": 3}, {"dc1": 3}, 9, {"dc1": 9}, id="one datacenter alone"),
         pytest.param(
-            {"dc1": 6, "dc2": 6}, {"dc1": 3, "dc2": 2}, 24, {"dc1": 12, "dc2": 12}, id="racks of different number"
+            {"dc1": 6, "dc2": 6},
+            {"dc1": 3, "dc2": 2},
+            24,
+            {"dc1": 12, "dc2": 12},
+            id="racks of different number",
         ),
     ],
 )
@@ -47,7 +58,12 @@ def test_what_can_be_spread(
         pytest.param(*TWO, 0, (6,), "cannot have 0 nodes", id="none"),
         pytest.param(*TWO, -1, (6,), "cannot have -1 nodes", id="a negative number"),
         pytest.param(
-            {"dc1": 9, "dc2": 3}, {"dc1": 3, "dc2": 3}, 13, (12, 18), "12 or 18", id="uneven, one may grow only"
+            {"dc1": 9, "dc2": 3},
+            {"dc1": 3, "dc2": 3},
+            13,
+            (12, 18),
+            "12 or 18",
+            id="uneven, one may grow only",
         ),
         pytest.param({"dc1": 3}, {"dc1": 3}, 10**9, (99999,), "more than", id="absurdly many"),
         pytest.param({}, {}, 3, (), "no datacenter", id="nowhere to put them"),
