@@ -37,6 +37,7 @@ WATCH_SECONDS = (240, 480)
 BATCH = 50
 """Objects decoded, or events handled, before others get the event loop."""
 FAILURES_BEFORE_LIST = 3
+STEADY_SECONDS = 5.0
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -85,6 +86,7 @@ class Informer(Generic[T]):
         self._version = ""
         self._stream: Stream | None = None
         self._hurry = asyncio.Event()
+        self._progress = False
         self._list_headers = _accept(view, "PartialObjectMetadataList")
         self._watch_headers = _accept(view, "PartialObjectMetadata")
 
@@ -162,39 +164,52 @@ class Informer(Generic[T]):
         backoff = Backoff()
         while True:
             began = time.monotonic()
+            fresh = not self._version
             self._hurry.clear()
-            try:
-                if not self._version:
-                    await self._list()
-                    backoff.reset()
-                await self._watch()
-                pause = 0.0 if time.monotonic() - began > 1 else backoff.next()
-            except errors.Expired as error:
-                self._version = ""
-                pause = self._failed(error, backoff)
-            except (errors.KubeError, _Broken, msgspec.MsgspecError) as error:
-                pause = self._failed(error, backoff)
-                if backoff.failures >= FAILURES_BEFORE_LIST and isinstance(error, errors.ApiError):
-                    # A version that the server cannot serve without saying Expired (a restored etcd, for
-                    # one).
-                    self._version = ""
-            if time.monotonic() - began > 30:
+            self._progress = False
+            failure = await self._once()
+            lasted = time.monotonic() - began
+            if self._progress or lasted > STEADY_SECONDS:
                 backoff.reset()
-            await self._sleep(pause)
+            if isinstance(failure, errors.Expired) and not fresh:
+                backoff.reset()  # the server is there, and a new list is all that is missing
+            pause = backoff.next()
+            if failure is not None:
+                self._complain(failure)
+            elif lasted > 1:
+                pause = 0.0  # the server ended the watch, as it does every few minutes
+            if isinstance(failure, errors.ApiError) and backoff.failures >= FAILURES_BEFORE_LIST:
+                # A version that the server cannot serve without saying Expired (a restored etcd, for one).
+                self._version = ""
+            if await self._hurried(pause):
+                backoff.reset()
 
-    def _failed(self, error: Exception, backoff: Backoff) -> float:
+    async def _once(self) -> Exception | None:
+        """List if need be, then watch until something is wrong, or the server has had enough (None)."""
+        try:
+            if not self._version:
+                await self._list()
+            await self._watch()
+        except errors.Expired as error:
+            self._version = ""
+            return error
+        except (errors.KubeError, _Broken, msgspec.MsgspecError) as error:
+            return error
+        return None
+
+    def _complain(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         level = logging.DEBUG if text == self.last_error else logging.WARNING
         log.log(level, "watching %s is interrupted: %s", self.resource.group_resource, text)
         self.last_error = text
-        return backoff.next()
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _hurried(self, seconds: float) -> bool:
+        """Wait that long, or until `hurry`."""
         try:
             async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+                return await self._hurry.wait()
         except TimeoutError:
-            return
+            return False
 
     def _heard(self) -> None:
         self.last_contact = datetime.now(UTC)
@@ -288,6 +303,7 @@ class Informer(Generic[T]):
         if event.type == "ERROR":
             raise errors.from_status(msgspec.json.decode(event.object, type=dict[str, Any]))
         self._heard()
+        self._progress = True
         if event.type == "BOOKMARK":
             self._version = msgspec.json.decode(event.object, type=MetaView).metadata.resource_version
             return

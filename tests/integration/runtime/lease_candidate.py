@@ -32,7 +32,7 @@ async def main(kubeconfig: str, namespace: str, identity: str) -> None:
                 patch = {"data": {"by": identity, identity: str(number)}}
                 with contextlib.suppress(LeaseLost, KubeError):
                     await client.merge_patch(CONFIG_MAPS, "count", patch, namespace=namespace)
-                # Not faster: a process stopped between asking the guard and writing to the socket, which takes some
+                # Not faster: a process stopped between asking the guard and writing to the socket, some
                 # 50 µs, does write when it goes on. Only the resourceVersions in writes close that window.
                 await asyncio.sleep(0.02)
 

@@ -169,3 +169,21 @@ async def test_written_objects_outside_the_selection_are_not_taken_in() -> None:
         assert names(informer) == {"z"}
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_after_a_long_outage_an_expired_version_is_listed_at_once() -> None:
+    away = [answer(503, b"")] * 6
+    answers = [listing(10, ONE), *away, watch(GONE), listing(12, ONE, TWO), QUIET]
+    async with informing(*answers) as (informer, script):
+        await eventually(lambda: len(script.requests) >= 4, 10)
+        for _ in range(4):
+            informer.hurry()
+            await asyncio.sleep(0.1)
+        await eventually(lambda: names(informer) == {"one", "two"}, 1)
+
+
+async def test_a_server_whose_every_version_is_expired_is_not_flooded() -> None:
+    lists = [listing(10, ONE), answer(410, status(410, "Expired"))] * 50
+    async with informing(*lists) as (_, script):
+        await asyncio.sleep(2)
+        assert len(script.requests) < 14
