@@ -1,1 +1,1 @@
-"""The policy engine behind one interface."""
+"""Policies written in Rego: one question, one answer, behind one interface, and refusal whenever in doubt."""
