@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def _served_page(kind: KindInfo) -> str:
 def _page(
     resource: Resource, description: str, facts: list[str], spec: type[KubeModel], status: type[KubeModel]
 ) -> str:
-    lines = [_HEADER, f"# {resource.kind}\n", f"{description}\n", *(f"{fact}\n" for fact in facts)]
+    lines = [_HEADER, f"# {resource.kind}\n", f"{_text(description)}\n", *(f"{fact}\n" for fact in facts)]
     seen: set[type[KubeModel]] = set()
     for name, model in (("spec", spec), ("status", status)):
         lines += _sections(name, model, seen)
@@ -157,4 +158,9 @@ def _default(info: FieldInfo) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return _text(text).replace("|", "\\|")
+
+
+def _text(text: str) -> str:
+    # <name> in a sentence stands for a name; Markdown would take it for HTML
+    return re.sub(r"<(?!/?a\b)", "&lt;", text)
