@@ -206,9 +206,10 @@ class Layout:
             "run",
             "--server",
             f"--addr={base.removeprefix('http://')}",
-            "--disable-telemetry",
+            "--skip-version-check",
             "--log-level=error",
             "--ignore=*_test.rego",
+            "--bundle",
             str(policy_library()),
         )
         return Component(
