@@ -1,1 +1,1 @@
-"""The admission webhook server, one program for the control plane and for every data plane."""
+"""The admission webhook server: what enters a plane is completed, judged, and refused with its reason."""

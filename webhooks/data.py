@@ -1,0 +1,64 @@
+"""What enters a data plane: upstream's rules for its kinds, and the guard of what a control plane owns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from missioncontrol.api.names import Annotation
+from missioncontrol.api.resources import (
+    CASSANDRA_DATACENTERS,
+    CASSANDRA_TASKS,
+    K8SSANDRA_CLUSTERS,
+    K8SSANDRA_TASKS,
+)
+from missioncontrol.validation import cassandra_datacenter, k8ssandra_cluster
+from missioncontrol.validation.causes import Cause
+from webhooks.budget import Budget
+from webhooks.guard import guard_data_plane
+from webhooks.patches import set_entries
+from webhooks.requester import Identities
+from webhooks.review import ALLOWED, Request, Verdict, allow, patched, refuse
+
+_TASKS: Final = frozenset({CASSANDRA_TASKS.plural, K8SSANDRA_TASKS.plural})
+
+
+class DataPlane:
+    """The handlers of a data plane's webhooks. They ask nobody, so that nothing can be slow or away."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+
+    async def mutate(self, request: Request, budget: Budget) -> Verdict:
+        """Record who asked for a task; upstream's kinds get no other defaults than those of their schemas."""
+        body = request.object
+        if body is None or request.operation != "CREATE" or request.resource.resource not in _TASKS:
+            return ALLOWED
+        asked = self._identities.person(request.user_info).username
+        return patched(set_entries(body, "annotations", {Annotation.REQUESTED_BY: asked}))
+
+    async def validate(self, request: Request, budget: Budget) -> Verdict:
+        """The guard, then the rules of the kind."""
+        passage = guard_data_plane(request, self._identities)
+        if isinstance(passage, Verdict):
+            return passage
+        warnings = list(passage.warnings)
+        if request.operation == "DELETE" or request.sub_resource:
+            return allow(warnings)
+        if request.resource.resource == CASSANDRA_DATACENTERS.plural:
+            warnings += cassandra_datacenter.warnings(request.object or {})
+        causes = _causes(request)
+        return refuse(causes, warnings) if causes else allow(warnings)
+
+
+def _causes(request: Request) -> list[Cause]:
+    old, new = request.old_object or {}, request.object or {}
+    match request.resource.resource, request.operation:
+        case CASSANDRA_DATACENTERS.plural, "CREATE":
+            return cassandra_datacenter.create_causes(new)
+        case CASSANDRA_DATACENTERS.plural, "UPDATE":
+            return cassandra_datacenter.update_causes(old, new)
+        case K8SSANDRA_CLUSTERS.plural, "CREATE":
+            return k8ssandra_cluster.create_causes(new)
+        case K8SSANDRA_CLUSTERS.plural, "UPDATE":
+            return k8ssandra_cluster.update_causes(old, new)
+    return []
