@@ -88,7 +88,9 @@ class Face:
         rules = [
             (rf"\b{stored.plural}\.{re.escape(stored.group)}\b", virtual.group_resource),
             (rf"\b{stored.kind}\.{re.escape(stored.group)}\b", f"{virtual.kind}.{virtual.group}"),
-            (rf"(\bKind=\"?|\bmust be |\(){stored.kind}\b(?![\w.-])", rf"\g<1>{virtual.kind}"),
+            # not the word alone: "Operation cannot be fulfilled" is how every conflict begins
+            (rf"(\bKind=\"?|\bmust be |\bas an? |\(){stored.kind}\b(?![\w.-])", rf"\g<1>{virtual.kind}"),
+            (rf"\b{stored.kind}(?= in version \")", virtual.kind),
         ]
         if self.argument:
             rules += [
