@@ -30,7 +30,7 @@ Getter = Callable[[str, str], HasMeta | None]
 
 
 def from_caches(
-    datacenter: Datacenter, caches: Caches, memory: DatacenterMemory, images: ImageConfig
+    datacenter: Datacenter, caches: Caches, memory: DatacenterMemory, images: ImageConfig, now: datetime
 ) -> Snapshot:
     """Everything that is known without asking anybody."""
     key = place(datacenter.namespace, datacenter.name)
@@ -44,7 +44,7 @@ def from_caches(
         objects=_objects(datacenter, caches),
         desired_racks=_desired(datacenter, memory, images),
         external_seeds=_external_seeds(datacenter, caches),
-        memory=memory.view(),
+        memory=memory.view(now),
     )
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from controllers.cassandra.management import ManagementApi, NodeRefused, NodeUnreachable
 from controllers.cassandra.state import Memory, PodState, Process, StartCall
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 UNREACHABLE_FOR = timedelta(seconds=3)
 """How long a node that did not answer is left alone, so that it does not slow the others down."""
+ACCEPTED_FOR = timedelta(seconds=4)
+"""How long a node that accepted the start call is believed to be starting."""
 FIRST_RETRY = timedelta(seconds=2)
 LONGEST_RETRY = timedelta(minutes=2)
 
@@ -30,6 +32,8 @@ class DatacenterMemory:
 
     calls: dict[str, StartCall] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    look_at: dict[str, datetime] = field(default_factory=dict)
+    """When to ask whether an accepted start still goes on."""
     unreachable: dict[str, datetime] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     retry_at: dict[str, datetime] = field(default_factory=dict)
@@ -47,9 +51,10 @@ class DatacenterMemory:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides about, and writes, the StatefulSets of the datacenter."""
 
-    def view(self) -> Memory:
+    def view(self, now: datetime) -> Memory:
         """As decisions see it."""
         return Memory(
+            trusted=frozenset(key for key, at in self.look_at.items() if at > now),
             calls=dict(self.calls),
             refusals=dict(self.refusals),
             retry_at=dict(self.retry_at),
@@ -67,6 +72,8 @@ class DatacenterMemory:
         """Drop what belongs to containers that are gone."""
         self.calls = {key: call for key, call in self.calls.items() if key in incarnations}
         self.refusals = {key: said for key, said in self.refusals.items() if key in incarnations}
+        self.look_at = {key: at for key, at in self.look_at.items() if key in incarnations}
+        self.features = {key: found for key, found in self.features.items() if key in incarnations}
 
     def start_failed(self, pod: str, now: datetime) -> None:
         """Wait longer before each further attempt."""
@@ -101,6 +108,7 @@ class DatacenterMemory:
             wake()
         else:
             self.calls[pod.incarnation] = StartCall.ACCEPTED
+            self.look_at[pod.incarnation] = datetime.now(UTC) + ACCEPTED_FOR
 
     def spawn(self, work: object, *, name: str) -> None:
         """Run something beside the passes."""

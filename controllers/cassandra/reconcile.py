@@ -86,7 +86,7 @@ class DatacenterReconciler:
             except ValidationError as error:
                 return await self._invalid(view, error)
             async with memory.lock:
-                snapshot = from_caches(datacenter, self._caches, memory, self._images)
+                snapshot = from_caches(datacenter, self._caches, memory, self._images, _now())
                 snapshot = await with_answers(snapshot, self._api, memory, _now())
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)

@@ -85,6 +85,7 @@ class PodState:
     host_ip: str
     management_url: str
     changed_at: datetime | None
+    created_at: datetime | None
 
     @classmethod
     def of(cls, pod: Pod) -> PodState:
@@ -111,6 +112,7 @@ class PodState:
             ip=pod.status.pod_ip,
             host_ip=pod.status.host_ip,
             management_url=pod.metadata.annotations.get(Annotation.MANAGEMENT_API, ""),
+            created_at=pod.metadata.creation_timestamp,
             changed_at=ready.last_transition_time if ready else pod.metadata.creation_timestamp,
         )
 
@@ -210,6 +212,8 @@ class Memory:
 
     calls: Mapping[str, StartCall] = field(default_factory=dict)
     """Start calls by incarnation."""
+    trusted: frozenset[str] = frozenset()
+    """Containers that accepted the start call a moment ago, so that they need not be asked."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """What a node said when it refused to start, by incarnation."""
     retry_at: Mapping[str, datetime] = field(default_factory=dict)

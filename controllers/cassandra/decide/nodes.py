@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from controllers.cassandra.actions import Action, DeletePod, Event, StartNode
 from controllers.cassandra.decide.health import movement
 from controllers.cassandra.decide.labels import failed_start
+from controllers.cassandra.decide.turns import candidates, expected_before
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
 from missioncontrol.api.names import Annotation, EventReason, NodeState
 
@@ -53,33 +54,6 @@ def starts(snapshot: Snapshot, now: datetime) -> Starts:
     if starting:
         return Starts(f"starting {_names(starting)}", wait=LOOK_AGAIN)
     return _next(snapshot, now)
-
-
-def candidates(snapshot: Snapshot, now: datetime) -> list[PodState]:
-    """Nodes that wait to be started, the one whose turn it is first.
-
-    Members come before newcomers, so that data is found again before anything new is made; racks without a
-    running node come before the others; nodes whose last start failed come last.
-    """
-    waiting = [pod for pod in snapshot.living if _may_start(snapshot, pod, now)]
-    order = {rack.statefulset: index for index, rack in enumerate(snapshot.datacenter.plan)}
-    populated = {_set_of(pod) for pod in snapshot.living if pod.ready}
-    failed = set(snapshot.datacenter.status.failed_starts)
-    first = {
-        max((pod for pod in waiting if _set_of(pod) == name), key=lambda pod: pod.ordinal).name
-        for name in {_set_of(pod) for pod in waiting} - populated
-    }
-
-    def turn(pod: PodState) -> tuple[bool, bool, bool, int, int]:
-        return (
-            pod.name in failed,
-            not snapshot.bootstrapped(pod),
-            pod.name not in first,
-            0 if pod.name in first else -pod.ordinal,
-            order.get(_set_of(pod), len(order)),
-        )
-
-    return sorted(waiting, key=turn)
 
 
 def returning(snapshot: Snapshot) -> list[PodState]:
@@ -134,6 +108,9 @@ def _failed(snapshot: Snapshot) -> Starts | None:
 def _next(snapshot: Snapshot, now: datetime) -> Starts:
     waiting = candidates(snapshot, now)
     pod = next((each for each in waiting if _reachable(snapshot, each)), None)
+    coming = expected_before(snapshot, pod, now) if pod is not None else ""
+    if coming:
+        return Starts(f"waiting for {coming}, whose turn it is", wait=1.0)
     if pod is None:
         sentence = missing(snapshot)
         if waiting:
@@ -153,13 +130,6 @@ def _next(snapshot: Snapshot, now: datetime) -> Starts:
             return Starts(f"{pod.name} joins when a node shows its gossip", wait=RANGE_MOVEMENT_PAUSE)
     first = not seeds and not snapshot.external_seeds
     return Starts(f"starting {pod.name}", (StartNode(pod, seed=first),))
-
-
-def _may_start(snapshot: Snapshot, pod: PodState, now: datetime) -> bool:
-    if pod.state is not NodeState.READY_TO_START or not pod.running or pod.ready:
-        return False
-    retry_at = snapshot.memory.retry_at.get(pod.name)
-    return retry_at is None or retry_at <= now
 
 
 def _pause(snapshot: Snapshot, now: datetime, waiting: list[PodState]) -> float | None:
@@ -197,10 +167,6 @@ def _has_ready_seed(snapshot: Snapshot) -> bool:
 
 def _parallel(snapshot: Snapshot) -> bool:
     return not snapshot.datacenter.annotated(Annotation.ALLOW_PARALLEL_STARTS, "false")
-
-
-def _set_of(pod: PodState) -> str:
-    return pod.name.rpartition("-")[0]
 
 
 def _names(pods: Iterable[PodState]) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controllers.cassandra.decide.health import fingerprint, node_address
-from controllers.cassandra.decide.nodes import call_in_flight, candidates, returning
+from controllers.cassandra.decide.nodes import call_in_flight, returning
 from controllers.cassandra.decide.racks import needs_rollout
 from controllers.cassandra.decide.refusals import is_true
+from controllers.cassandra.decide.turns import candidates, expected_before
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
 from missioncontrol.api.names import Condition, NodeState, Progress
 
@@ -26,12 +27,15 @@ def questions(snapshot: Snapshot, now: datetime) -> Questions:
     """What this pass needs to know."""
     if snapshot.datacenter.metadata.deletion_timestamp is not None:
         return Questions()
+    if any(pod.ready and pod.state is not NodeState.STARTED for pod in snapshot.living):
+        # these are labelled first; what comes after is asked then
+        return Questions(_known_to_be_doubtful(snapshot))
     started = tuple(pod for pod in snapshot.living if pod.started)
     if _health_matters(snapshot, started):
         return Questions(_processes(snapshot, now), started, started)
     asked = {pod.name: pod for pod in started if unregistered(snapshot, pod)}
-    if _newcomer_is_next(snapshot, now) and started:
-        asked.setdefault(started[0].name, started[0])
+    if not asked and started and _newcomer_is_next(snapshot, now):
+        asked[started[0].name] = started[0]
     return Questions(_processes(snapshot, now), tuple(asked.values()))
 
 
@@ -39,6 +43,11 @@ def unregistered(snapshot: Snapshot, pod: PodState) -> bool:
     """Whether the status does not show this node as it is."""
     known = (snapshot.datacenter.status.node_statuses or {}).get(pod.name)
     return known is None or not known.host_id or known.ip != node_address(snapshot, pod)
+
+
+def _known_to_be_doubtful(snapshot: Snapshot) -> tuple[PodState, ...]:
+    known = snapshot.observed.processes
+    return tuple(pod for pod in snapshot.living if _doubtful(snapshot, pod) and pod.name not in known)
 
 
 def _processes(snapshot: Snapshot, now: datetime) -> tuple[PodState, ...]:
@@ -51,7 +60,8 @@ def _processes(snapshot: Snapshot, now: datetime) -> tuple[PodState, ...]:
         waiting = candidates(snapshot, now)
         # one that did not answer a moment ago lets the next one have its turn
         following = [pod for pod in waiting if known.get(pod.name) is not Process.UNREACHABLE]
-        doubtful += following[:1]
+        if following and not expected_before(snapshot, following[0], now):
+            doubtful.append(following[0])
     unique = {pod.name: pod for pod in doubtful}
     return tuple(pod for name, pod in unique.items() if name not in known)
 
@@ -63,7 +73,8 @@ def _doubtful(snapshot: Snapshot, pod: PodState) -> bool:
     if pod.state in (NodeState.STARTED, NodeState.STARTED_NOT_READY):
         return True
     refused = snapshot.memory.calls.get(pod.incarnation) is StartCall.REFUSED
-    return pod.state is NodeState.STARTING and not call_in_flight(snapshot, pod) and not refused
+    settled = call_in_flight(snapshot, pod) or refused or pod.incarnation in snapshot.memory.trusted
+    return pod.state is NodeState.STARTING and not settled
 
 
 def _newcomer_is_next(snapshot: Snapshot, now: datetime) -> bool:

@@ -169,7 +169,7 @@ class TaskReconciler:
     async def _restart(
         self, view: Object, task: Task, datacenter: Datacenter, memory: DatacenterMemory, now: datetime
     ) -> Outcome:
-        snapshot = from_caches(datacenter, self._caches, memory, self._images)
+        snapshot = from_caches(datacenter, self._caches, memory, self._images, now)
         began = task.status.start_time or ""
         rack, cancelled = task.arguments.rack, task.cancelled
         step = decide_restart(snapshot, began=began, rack=rack, cancelled=cancelled, asked=False)
@@ -213,7 +213,7 @@ class TaskReconciler:
         memory: DatacenterMemory,
         now: datetime,
     ) -> Outcome:
-        snapshot = from_caches(datacenter, self._caches, memory, self._images)
+        snapshot = from_caches(datacenter, self._caches, memory, self._images, now)
         pods = {pod.name: pod for pod in snapshot.living}
         port, key = datacenter.management_port, _key(view)
         runner = JobRunner(
