@@ -32,6 +32,7 @@ from missioncontrol.api.cassandra import (
 )
 from missioncontrol.api.jvm import JvmOptions
 from missioncontrol.api.model import (
+    IMMUTABLE,
     Conditions,
     Container,
     FreeObject,
@@ -42,6 +43,7 @@ from missioncontrol.api.model import (
     PodSecurityContext,
     Quantity,
     ResourceRequirements,
+    Schema,
     Toleration,
     Volume,
     list_map,
@@ -204,7 +206,7 @@ class CassandraClusterTemplate(DatacenterOptions):
         None,
         description="Secret with username and password of the superuser; made if unset. Fixed once made.",
     )
-    cluster_name: str | None = Field(
+    cluster_name: Annotated[str | None, Schema(rules=(IMMUTABLE,))] = Field(
         None, description="Name inside Cassandra, where it differs from metadata.name. Fixed once made."
     )
     server_type: ServerType = Field("cassandra", description="Database: cassandra, dse or hcd.")

@@ -74,7 +74,7 @@ class Rule:
         return {key: value for key, value in members.items() if value}
 
 
-IMMUTABLE = Rule("self == oldSelf", "is immutable")
+IMMUTABLE = Rule("self == oldSelf", "cannot be changed once it is set")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,6 @@ def list_map(*keys: str) -> Schema:
 
 LIST_ATOMIC = Schema({"x-kubernetes-list-type": "atomic"})
 LIST_SET = Schema({"x-kubernetes-list-type": "set"})
-MAP_ATOMIC = Schema({"x-kubernetes-map-type": "atomic"})
-PRESERVE_UNKNOWN = Schema({"x-kubernetes-preserve-unknown-fields": True})
 
 _NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
 _QUANTITY_PATTERN = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"

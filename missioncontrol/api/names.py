@@ -120,7 +120,6 @@ class Annotation:
     BREAK_GLASS: Final = "missioncontrol.io/break-glass"
     MANAGEMENT_API: Final = "missioncontrol.io/management-api"
     REQUESTED_BY: Final = "missioncontrol.io/requested-by"
-    GENERATED_PLAN: Final = "missioncontrol.io/plan"
     # on a cluster: data planes that are gone for good, whose part is not waited for; comma-separated
     ABANDON_DATA_PLANES: Final = "missioncontrol.io/abandon-data-planes"
     # on what mission-control-operator applies in a plane: hash of what it applied

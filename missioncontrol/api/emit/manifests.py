@@ -10,8 +10,7 @@ import yaml
 
 from missioncontrol.api.emit import component_rules, plumbing, rbac
 from missioncontrol.api.emit.component_rules import ComponentRules
-from missioncontrol.api.emit.crds import crds
-from missioncontrol.api.emit.plumbing import Plane
+from missioncontrol.api.emit.crds import Plane, crds
 from missioncontrol.api.names import Component
 
 Document = dict[str, Any]

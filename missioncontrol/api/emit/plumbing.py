@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from missioncontrol.api import resources as r
-from missioncontrol.api.emit.crds import UPSTREAM_KINDS
+from missioncontrol.api.emit.crds import UPSTREAM_KINDS, Plane
 from missioncontrol.api.names import API_SERVICE_NAME, SYSTEM_NAMESPACE, Component, Label, WebhookPath
 from missioncontrol.api.resources import STORAGE_GROUP, VERSION, VIRTUAL_GROUP, Resource
 
 Document = dict[str, Any]
-Plane = Literal["control-plane", "data-plane"]
 
 GROUP_PRIORITY: Final = 2000
 WEBHOOK_TIMEOUT_SECONDS: Final = 5
@@ -199,7 +198,8 @@ def _match_conditions() -> list[Document]:
         {
             # a status says what was seen; reporting it must not depend on the webhook
             "name": "not-our-status",
-            "expression": "!(request.subResource == 'status' && "
+            # absent, not empty, where a request is for the object itself
+            "expression": "!(has(request.subResource) && request.subResource == 'status' && "
             f"request.userInfo.username.startsWith('{ours}'))",
         },
     ]

@@ -64,3 +64,16 @@ def test_an_input_of_upstream_is_stored_as_upstream_stored_it(api: Api, path: Pa
         created = api.create(resource, document, dry_run=True)
         if name in stored:
             assert _without_empties(created["spec"]) == _without_empties(stored[name]["spec"])
+
+
+def test_datacenters_that_upstream_makes_for_a_cluster_are_accepted(api: Api) -> None:
+    root = _goldens()
+    if root is None:
+        pytest.skip("GOLDENS names no folder")
+    paths = sorted(root.glob("k8ssandra/*/cassandradatacenters.yaml"))
+    assert paths
+    for path in paths:
+        for name, document in _documents(path, CASSANDRA_DATACENTERS).items():
+            document["metadata"] = {"name": name}
+            created = api.create(CASSANDRA_DATACENTERS, document, dry_run=True)
+            assert created["spec"] == document["spec"], path

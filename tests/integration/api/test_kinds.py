@@ -9,8 +9,8 @@ import pytest
 
 from missioncontrol.api import resources as r
 from missioncontrol.api.emit import plumbing
+from missioncontrol.api.emit.crds import Plane
 from missioncontrol.api.emit.manifests import plane_objects
-from missioncontrol.api.emit.plumbing import Plane
 from missioncontrol.local.admin import AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.integration.api.conftest import Api
@@ -67,6 +67,13 @@ def test_a_cluster_is_stored_with_upstreams_defaults(api: Api) -> None:
     assert (spec["auth"], spec["secretsProvider"]) == (True, "internal")
     assert spec["cassandra"]["serverType"] == "cassandra"
     assert spec["cassandra"]["datacenters"][0]["stopped"] is False
+
+
+def test_the_name_of_a_cluster_inside_cassandra_stays(api: Api) -> None:
+    api.create(r.STORED_CLUSTERS, _cluster(clusterName="Demo"))
+    change = {"spec": {"k8ssandra": {"cassandra": {"clusterName": "Other"}}}}
+    with pytest.raises(AdminError, match=r"spec.k8ssandra.cassandra.clusterName.*cannot be changed"):
+        api.patch(r.STORED_CLUSTERS, "demo", change)
 
 
 @pytest.mark.parametrize(

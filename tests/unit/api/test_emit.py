@@ -11,7 +11,7 @@ import pytest
 
 from missioncontrol.api.emit import component_rules, discovery, openapi, plumbing, rbac
 from missioncontrol.api.emit.__main__ import drift, generated, write
-from missioncontrol.api.emit.crds import crds
+from missioncontrol.api.emit.crds import Plane, crds
 from missioncontrol.api.emit.snapshot import first_sentence, load, references
 from missioncontrol.api.registry import KINDS
 
@@ -211,7 +211,7 @@ def test_each_operation_can_be_granted_alone() -> None:
 
 
 @pytest.mark.parametrize("plane", ["control-plane", "data-plane"])
-def test_webhooks_see_only_our_groups_and_let_kubernetes_clean_up(plane: plumbing.Plane) -> None:
+def test_webhooks_see_only_our_groups_and_let_kubernetes_clean_up(plane: Plane) -> None:
     for configuration in plumbing.webhook_configurations(
         plane, ca_bundle=b"pem", base_url="https://127.0.0.1:1"
     ):
