@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.e2e.conftest import Environment
@@ -50,6 +51,10 @@ class Watcher:
     starting: set[str] = field(default_factory=set)
     breaches: list[str] = field(default_factory=list)
 
+    def read(self, rows: Iterable[str]) -> None:
+        for row in rows:
+            self.see(row.rstrip("\n"))
+
     def see(self, row: str) -> None:
         name, _, rest = row.partition(" ")
         state, _, ready = rest.partition(" ")
@@ -81,7 +86,7 @@ def bootstrap(environment: Environment, namespace: str, *, within: float) -> lis
     )
     assert watch.stdout is not None
     rows = watch.stdout
-    reader = threading.Thread(target=lambda: [watcher.see(row.rstrip("\n")) for row in rows])
+    reader = threading.Thread(target=watcher.read, args=(rows,))
     reader.start()
     began = int(time.time() * 1000)
     try:
