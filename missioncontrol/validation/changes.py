@@ -24,9 +24,13 @@ _DEFAULTS: Final[dict[str, object]] = {
 }
 
 
-def change_causes(old: SpecView, new: SpecView) -> list[Cause]:
-    """Every rule about the difference between two versions of a spec."""
-    return [*_cluster_changes(old, new), *_datacenter_changes(old, new)]
+def change_causes(old: SpecView, new: SpecView, *, rollout: bool = False) -> list[Cause]:
+    """Every rule about the difference between two versions of a spec.
+
+    `rollout` is for the copy that a control plane writes into a data plane: it has judged the whole already, and
+    hands out datacenters and growth one by one.
+    """
+    return [*_cluster_changes(old, new), *_datacenter_changes(old, new, rollout=rollout)]
 
 
 def _cluster_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
@@ -56,7 +60,7 @@ def _frozen(key: str, old: Any, new: Any, field: str) -> Iterator[Cause]:
         yield not_supported_yet(path, f"changing {key} after creation")
 
 
-def _datacenter_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
+def _datacenter_changes(old: SpecView, new: SpecView, *, rollout: bool) -> Iterator[Cause]:
     before = {datacenter.name: datacenter for datacenter in old.datacenters}
     after = {datacenter.name: datacenter for datacenter in new.datacenters}
     removed = [name for name in before if name not in after]
@@ -71,16 +75,16 @@ def _datacenter_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
         return
     for name in removed:
         yield not_supported_yet(field, f"removing a datacenter ({name})")
-    for datacenter in added:
+    for datacenter in added if not rollout else ():
         yield not_supported_yet(datacenter.field, f"adding a datacenter ({datacenter.name})")
-    if not removed and not added and list(before) != list(after):
+    if not removed and list(before) != [name for name in after if name in before]:
         yield not_supported_yet(field, "changing the order of the datacenters")
     for name, datacenter in after.items():
         if name in before:
-            yield from _one_datacenter(before[name], datacenter)
+            yield from _one_datacenter(before[name], datacenter, rollout=rollout)
 
 
-def _one_datacenter(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
+def _one_datacenter(old: DatacenterView, new: DatacenterView, *, rollout: bool) -> Iterator[Cause]:
     if old.context != new.context:
         yield not_supported_yet(f"{new.field}.k8sContext", "moving a datacenter to another data plane")
     namespaces = [text(at(each.body, "metadata", "namespace")) for each in (old, new)]
@@ -89,7 +93,7 @@ def _one_datacenter(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]
     for key in sorted({*old.body, *new.body} - FREE - _JUDGED_APART):
         yield from _frozen(key, old.body.get(key), new.body.get(key), new.field)
     yield from _rack_changes(old, new)
-    yield from _size_change(old, new)
+    yield from _size_change(old, new, rollout=rollout)
 
 
 def _rack_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
@@ -114,12 +118,14 @@ def _rack_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
             yield from _frozen(key, mapping(was).get(key), mapping(now).get(key), f"{field}[{index}]")
 
 
-def _size_change(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
+def _size_change(old: DatacenterView, new: DatacenterView, *, rollout: bool) -> Iterator[Cause]:
     if old.size is None or new.size is None or old.size == new.size:
         return
     field = f"{new.field}.size"
     if new.size < old.size:
         yield not_supported_yet(field, f"shrinking a datacenter (from {old.size} to {new.size} nodes)")
+        return
+    if rollout:
         return
     outcome = spread({new.name: old.size}, {new.name: len(new.rack_names)}, new.size)
     if isinstance(outcome, Refusal):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any, Final
 
-from missioncontrol.api.names import Annotation
+from missioncontrol.api.names import Annotation, Label
 from missioncontrol.validation.causes import Cause, forbidden, invalid, unknown_value
 from missioncontrol.validation.changes import change_causes
 from missioncontrol.validation.datacenters import SpecView
@@ -26,7 +26,8 @@ def update_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]
     """Everything that is wrong with a change; an unchanged spec and a cluster being deleted always pass."""
     if old.get("spec") == new.get("spec") or at(new, "metadata", "deletionTimestamp"):
         return list(_annotation_causes(new)) if _annotations(old) != _annotations(new) else []
-    change = change_causes(spec_view(old), spec_view(new))
+    rollout = Label.CONTROL_PLANE in mapping(at(new, "metadata", "labels"))
+    change = change_causes(spec_view(old), spec_view(new), rollout=rollout)
     told = {cause.field for cause in change}
     return [*change, *(cause for cause in _state_causes(new) if cause.field not in told)]
 
