@@ -28,8 +28,8 @@ def to_virtual(faces: Faces, face: Face, stored: Obj) -> Obj:
 
 
 def _show_requester(annotation: str, virtual: Obj) -> None:
-    annotations = (virtual.get("metadata") or {}).get("annotations")
-    status = virtual.get("status") or {}
+    metadata, status = virtual.get("metadata"), virtual.get("status") or {}
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     if isinstance(annotations, dict) and annotation in annotations and isinstance(status, dict):
         virtual["status"] = {"requestedBy": annotations[annotation], **status}
 

@@ -13,7 +13,8 @@ def test_api_resources_lists_every_kind(kubectl: Kubectl) -> None:
     lines = kubectl("api-resources", "--api-group=missioncontrol.io", "-o", "wide").stdout.splitlines()
     rows = {line.split()[0]: line for line in lines[1:]}
     assert set(rows) == {
-        "databasenodes", "datacenters", "dataplanes", "missioncontrolclusters", "operations", "rollingrestarts",
+        "databasenodes", "datacenters", "dataplanes",
+        "missioncontrolclusters", "operations", "rollingrestarts",
     }  # fmt: skip
     assert "mcc" in rows["missioncontrolclusters"]
     assert "false" in rows["dataplanes"]

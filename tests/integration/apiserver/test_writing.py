@@ -100,7 +100,10 @@ def test_fields_are_validated_strictly_with_the_users_paths(kubectl: Kubectl, cl
     assert 'strict decoding error: unknown field "spec.k8ssandra.cassandra.colour"' in message
     warned = kubectl("create", "--validate=warn", "-f", "-", stdin=document)
     assert 'unknown field "spec.k8ssandra.cassandra.colour"' in warned.stderr
-    twice = '{"apiVersion":"missioncontrol.io/v1alpha1","kind":"DataPlane","metadata":{"name":"x"},"spec":{"region":"a","region":"b"}}'
+    twice = (
+        '{"apiVersion":"missioncontrol.io/v1alpha1","kind":"DataPlane","metadata":{"name":"x"},'
+        '"spec":{"region":"a","region":"b"}}'
+    )
     refused = kubectl(
         "create",
         "--raw",

@@ -1,0 +1,260 @@
+"""Paths, selectors, Accept headers, bodies, durations: what clients send, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from apiserver import body, negotiate, selectors
+from apiserver.call import manager_of
+from apiserver.negotiate import LIST, SINGLE, Accepted, Shape
+from apiserver.patching import json_patch, merge
+from apiserver.requestinfo import parse
+from apiserver.server import _budget
+from apiserver.status import Failure
+
+GV = "/apis/missioncontrol.io/v1alpha1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "expected"),
+    [
+        ("GET", f"{GV}/namespaces/a/rollingrestarts/x", {}, ("get", "a", "rollingrestarts", "x", "")),
+        ("GET", f"{GV}/namespaces/a/rollingrestarts", {}, ("list", "a", "rollingrestarts", "", "")),
+        ("GET", f"{GV}/rollingrestarts", {"watch": "true"}, ("watch", "", "rollingrestarts", "", "")),
+        ("GET", f"{GV}/rollingrestarts", {"watch": "0"}, ("list", "", "rollingrestarts", "", "")),
+        ("GET", f"{GV}/watch/namespaces/a/rollingrestarts", {}, ("watch", "a", "rollingrestarts", "", "")),
+        ("POST", f"{GV}/namespaces/a/x/y/cancel", {}, ("create", "a", "x", "y", "cancel")),
+        ("PUT", f"{GV}/dataplanes/p/status", {}, ("update", "", "dataplanes", "p", "status")),
+        ("PATCH", f"{GV}/dataplanes/p", {}, ("patch", "", "dataplanes", "p", "")),
+        ("DELETE", f"{GV}/namespaces/a/x", {}, ("deletecollection", "a", "x", "", "")),
+        ("DELETE", f"{GV}/namespaces/a/x/y", {}, ("delete", "a", "x", "y", "")),
+        ("GET", f"{GV}/namespaces/a/x/b%2Fc", {}, ("get", "a", "x", "b/c", "")),
+    ],
+)
+def test_paths(method: str, path: str, query: dict[str, str], expected: tuple[str, ...]) -> None:
+    info = parse(method, path, query)
+    assert (info.verb, info.namespace, info.resource, info.name, info.subresource) == expected
+    assert info.is_resource
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/apis", "/apis/missioncontrol.io", GV, "/healthz", f"{GV}//x", "/metrics"]
+)
+def test_what_is_no_resource(path: str) -> None:
+    assert not parse("GET", path, {}).is_resource
+
+
+@given(st.text("/%aபapis.2F ", max_size=30))
+def test_any_path_can_be_read(path: str) -> None:
+    parse("GET", "/" + path, {})
+
+
+@pytest.mark.parametrize(
+    ("selector", "terms"),
+    [
+        ("a=b,c!=d", [("a", "b", True), ("c", "d", False)]),
+        ("metadata.name==x", [("metadata.name", "x", True)]),
+        (r"a=b\,c\=d", [("a", "b,c=d", True)]),
+        ("a=", [("a", "", True)]),
+        ("", []),
+    ],
+)
+def test_field_selectors(selector: str, terms: list[tuple[str, str, bool]]) -> None:
+    parsed = selectors.parse_fields(selector)
+    assert [(term.field, term.value, term.equal) for term in parsed] == terms
+    assert selectors.parse_fields(selectors.format_fields(parsed)) == parsed
+
+
+@pytest.mark.parametrize("selector", ["a", "a=b=c", "=", "a>b"])
+def test_field_selectors_that_are_none(selector: str) -> None:
+    if selector == "=":
+        assert selectors.parse_fields(selector)[0].field == ""
+        return
+    with pytest.raises(Failure):
+        selectors.parse_fields(selector)
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "expected"),
+    [
+        ("a=b", {"a": "b"}, True),
+        ("a==b,c", {"a": "b"}, False),
+        ("a!=b", {}, True),
+        ("a in (b, c)", {"a": "c"}, True),
+        ("a notin (b,c),x/y", {"x/y": ""}, True),
+        ("!a", {"a": ""}, False),
+        ("", {}, True),
+    ],
+)
+def test_label_selectors(selector: str, labels: dict[str, str], expected: bool) -> None:
+    assert selectors.labels_match(selectors.parse_labels(selector), labels) is expected
+
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_AS = "as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PARTIAL = f"application/vnd.kubernetes.protobuf;{_AS},application/json;{_AS},application/json"
+
+
+@pytest.mark.parametrize(
+    ("header", "shapes", "expected"),
+    [
+        pytest.param("", SINGLE, negotiate.JSON, id="nothing is JSON"),
+        pytest.param("*/*", SINGLE, negotiate.JSON, id="anything is JSON"),
+        pytest.param(f"{TABLE},application/json", LIST, Accepted(Shape.TABLE), id="kubectl get"),
+        pytest.param(PARTIAL, LIST, Accepted(Shape.METADATA_LIST), id="the collector: no protobuf"),
+        pytest.param("application/yaml", SINGLE, Accepted(yaml=True), id="YAML"),
+        pytest.param(
+            "application/json;as=Table;v=v9;g=meta.k8s.io,*/*", LIST, negotiate.JSON,
+            id="an unknown version is skipped",
+        ),
+        pytest.param("application/cbor,application/json;q=0.1", SINGLE, negotiate.JSON, id="CBOR is skipped"),
+    ],
+)  # fmt: skip
+def test_accept(header: str, shapes: frozenset[Shape], expected: Accepted) -> None:
+    assert negotiate.accept(header, shapes) == expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "application/vnd.kubernetes.protobuf",
+        "text/html",
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+    ],
+)
+def test_what_cannot_be_served_is_406(header: str) -> None:
+    with pytest.raises(Failure) as caught:
+        negotiate.accept(header, SINGLE)
+    assert caught.value.code == 406
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: 2001-01-01", {"a": "2001-01-01"}),
+        ("a: yes", {"a": True}),
+        ("a: 1:30", {"a": "1:30"}),
+        ("a: 0777", {"a": 511}),
+        ("a: 1e3", {"a": 1000.0}),
+        ("1: x", {"1": "x"}),
+        ("base: &b {x: 1}\nother: {<<: *b, y: 2}", {"base": {"x": 1}, "other": {"x": 1, "y": 2}}),
+        ('{"a": null}', {"a": None}),
+        ("a: 5.0.4", {"a": "5.0.4"}),
+        ("a:", {"a": None}),
+    ],
+)
+def test_yaml_is_read_as_kubernetes_reads_it(text: str, value: object) -> None:
+    assert body.decode_yaml(text.encode()).value == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a: [",
+        b"a: 1\n---\nb: 2",
+        b"\xff",
+        b"a: !!python/object:os.system x",
+        b"? [a]\n: b",
+        b"a: !!binary aGk=\n",
+    ],
+)
+def test_yaml_that_is_refused(data: bytes) -> None:
+    with pytest.raises(Failure) as caught:
+        body.decode_yaml(data)
+    assert caught.value.code == 400
+
+
+def test_anchors_cannot_be_used_to_explode() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(Failure) as caught:
+        body.decode_yaml("\n".join(lines).encode())
+    assert caught.value.code == 413
+
+
+@pytest.mark.parametrize(
+    "data", [b"{", b"", b"[" * 100_000, b'{"a": NaN}', b'{"a": ' * 600 + b"1" + b"}" * 600]
+)
+def test_json_that_is_refused(data: bytes) -> None:
+    with pytest.raises(Failure) as caught:
+        body.decode_json(data)
+    assert caught.value.code == 400
+
+
+def test_keys_given_twice_are_found_with_their_paths() -> None:
+    found = body.decode_json(
+        b'{"a": {"b": 1, "b": 2}, "c": [{"d": 1, "d": 1, "d": 2}], "a": {"b": 3, "b": 4}}'
+    )
+    assert found.duplicates == ("a", "a.b", "c[0].d")
+    assert body.decode_yaml(b"a:\n  b: 1\n  b: 2\n").duplicates == ("a.b",)
+
+
+@given(st.binary(max_size=60))
+@example(b"a: &a [*a]")
+def test_no_bytes_break_the_decoders(data: bytes) -> None:
+    for decode in (body.decode_json, body.decode_yaml):
+        with contextlib.suppress(Failure):
+            decode(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5s", 5.0), ("1m30s", 60.0), ("500ms", 0.5), ("8m47s", 60.0), ("0s", 60.0), (None, 60.0)],
+)
+def test_timeouts(text: str | None, seconds: float) -> None:
+    assert _budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["5", "x", "-5s", "", "5 s"])
+def test_timeouts_that_are_none(text: str) -> None:
+    with pytest.raises(Failure):
+        _budget(text)
+
+
+def test_managers_come_from_user_agents() -> None:
+    assert manager_of("kubectl/v1.36.3 (linux/amd64)") == "kubectl"
+    assert manager_of("") == "unknown"
+    assert len(manager_of("x" * 1000)) == 128
+
+
+@pytest.mark.parametrize(
+    ("operations", "expected"),
+    [
+        ([{"op": "replace", "path": "/spec/replicas", "value": 3}], {"spec": {"replicas": 3}}),
+        ([{"op": "add", "path": "/a", "value": [1]}, {"op": "add", "path": "/a/-", "value": 2}],
+         {"spec": {"replicas": 1}, "a": [1, 2]}),
+        ([{"op": "move", "from": "/spec", "path": "/x"}], {"x": {"replicas": 1}}),
+        ([{"op": "remove", "path": "/spec/replicas"}], {"spec": {}}),
+        ([{"op": "copy", "from": "/spec/replicas", "path": "/y"}], {"spec": {"replicas": 1}, "y": 1}),
+        ([{"op": "replace", "path": "", "value": 5}], 5),
+    ],
+)  # fmt: skip
+def test_json_patches_of_a_scale(operations: list[object], expected: object) -> None:
+    assert json_patch({"spec": {"replicas": 1}}, operations) == expected
+
+
+@pytest.mark.parametrize(
+    ("operations", "code"),
+    [
+        ([{"op": "test", "path": "/spec/replicas", "value": 2}], 422),
+        ([{"op": "remove", "path": "/none"}], 422),
+        ([{"op": "replace", "path": "/none", "value": 1}], 422),
+        ([{"op": "dance", "path": "/spec"}], 400),
+        ([{"op": "add", "path": "spec", "value": 1}], 400),
+        ([{"op": "add", "path": "/spec"}], 400),
+        ({}, 400),
+        ([1], 400),
+    ],
+)
+def test_json_patches_that_are_refused(operations: object, code: int) -> None:
+    with pytest.raises(Failure) as caught:
+        json_patch({"spec": {"replicas": 1}}, operations)
+    assert caught.value.code == code
+
+
+def test_merge_removes_with_null() -> None:
+    assert merge({"a": 1, "b": {"c": 1, "d": 2}}, {"a": None, "b": {"c": 3}}) == {"b": {"c": 3, "d": 2}}
