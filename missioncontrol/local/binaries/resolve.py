@@ -16,13 +16,14 @@ from missioncontrol.local.binaries.catalog import Program, catalog
 from missioncontrol.local.binaries.download import Downloader, DownloadError
 from missioncontrol.local.binaries.verify import UnusableError, check_version
 from missioncontrol.local.control_plane import Programs
+from missioncontrol.local.errors import LocalError
 from missioncontrol.local.paths import cache_home
 from missioncontrol.local.progress import Progress
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class BinariesError(RuntimeError):
+class BinariesError(LocalError):
     """A program is to be had from nowhere; the message says what was tried."""
 
 
