@@ -69,14 +69,19 @@ class Fleet:
             self._checks[name] = self._group.create_task(self._check(member), name=f"checks {name}")
         return member
 
-    async def leave(self, name: str, *, hopeless: bool = False) -> None:
-        """Let a plane leave; its objects stay untouched. ``hopeless``: it is registered, but cannot be connected."""
+    async def leave(self, name: str, *, hopeless: bool = False) -> bool:
+        """Let a plane leave; its objects stay untouched. True when it was a member.
+
+        ``hopeless``: it is registered, but its kubeconfig cannot be used.
+        """
         (self._hopeless.add if hopeless else self._hopeless.discard)(name)
         check_task = self._checks.pop(name, None)
         if check_task is not None:
             check_task.cancel()
-        if self._members.pop(name, None) is not None:
-            await self._manager.remove_cluster(name)
+        if self._members.pop(name, None) is None:
+            return False
+        await self._manager.remove_cluster(name)
+        return True
 
     def _declare(self, cluster: Cluster) -> None:
         self._watches[cluster.name] = watch(cluster, control_plane=self.control_plane)

@@ -53,8 +53,8 @@ class DataPlanes:
         """Let a plane be what its DataPlane says, and tell how it is."""
         stored = self._planes.get("", key.name)
         if stored is None:
-            await self._fleet.leave(key.name)
-            self._changed(key.name)
+            if await self._fleet.leave(key.name):
+                self._changed(key.name)
             return Done()
         deleting = stored.metadata.deletion_timestamp is not None
         users = self._users(key.name)
@@ -74,8 +74,7 @@ class DataPlanes:
     async def _connect(self, name: str, credentials: Credentials | Problem) -> Member | None:
         member = self._fleet.get(name)
         if isinstance(credentials, Problem):
-            await self._fleet.leave(name, hopeless=True)
-            if member is not None:
+            if await self._fleet.leave(name, hopeless=True):
                 self._changed(name)
             return None
         if member is not None and member.fingerprint == credentials.fingerprint:
@@ -143,7 +142,6 @@ class DataPlanes:
         if Finalizer.MISSION_CONTROL in stored.metadata.finalizers:
             rest = tuple(each for each in stored.metadata.finalizers if each != Finalizer.MISSION_CONTROL)
             await self._set_finalizers(stored, rest)
-        self._changed(stored.metadata.name)
         return Done("has left: no cluster uses it")
 
     async def _set_finalizers(self, stored: Object, finalizers: Sequence[str]) -> None:
