@@ -19,7 +19,7 @@ from apiserver.context import Context, attributes_of
 from apiserver.handlers.read import field_selector, object_path
 from apiserver.kinds import FACES, Served, typed_operation
 from apiserver.negotiate import LIST, SINGLE
-from apiserver.status import Failure, bad_request, conflict
+from apiserver.status import Failure, bad_request, failure
 from apiserver.storage import Reply
 from apiserver.translate import options as delete_options
 from apiserver.translate import statuses
@@ -88,8 +88,8 @@ async def _delete_item(context: Context, call: Call, served: Served, item: Obj, 
     path = served.info.stored.path(metadata.get("namespace"), metadata.get("name"))
     try:
         reply = await _delete(context, call, served, path, options)
-    except Failure as failure:
-        if failure.code != 404:
+    except Failure as refusal:
+        if refusal.code != 404:
             raise
         return item
     return item if reply.body.get("kind") == "Status" else reply.body
@@ -129,9 +129,9 @@ async def _delete_with_finalizer(
                 changed = (reply.body.get("metadata") or {}).get("resourceVersion")
                 deletion["preconditions"] = {**options["preconditions"], "resourceVersion": changed}
             return await context.store.write(call, served.face, "DELETE", path, body=deletion)
-        except Failure as failure:
+        except Failure as refusal:
             own = (options.get("preconditions") or {}).get("resourceVersion")
-            if failure.code != 409 or own or attempt == ATTEMPTS - 1:
+            if refusal.code != 409 or own or attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
@@ -160,20 +160,29 @@ async def _patch_finalizers(
     )
 
 
+_PRECONDITIONS = (
+    ("uid", "UID", "deleted and then recreated"),
+    ("resourceVersion", "ResourceVersion", "modified"),
+)
+
+
 def _check_preconditions(served: Served, metadata: Obj, options: Obj) -> None:
-    """What the store would check at DELETE must hold before anything is changed."""
+    """What the store would check at DELETE must hold before anything is changed; in its words."""
     given = options.get("preconditions") or {}
-    face = served.face
-    name = face.virtual_name(metadata.get("name", ""))
-    for member, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+    face, resource = served.face, served.info.resource
+    for member, label, happened in _PRECONDITIONS:
         wanted, present = given.get(member), metadata.get(member)
         if wanted and wanted != present:
-            shown = (face.swap_uid(wanted), face.swap_uid(present)) if member == "uid" else (wanted, present)
-            why = (
-                f"Precondition failed: {label} in precondition: {shown[0]}, "
-                f"{label} in object meta: {shown[1]}"
+            if member == "uid":
+                wanted, present = face.swap_uid(wanted), face.swap_uid(present)
+            name = face.virtual_name(metadata.get("name", ""))
+            raise failure(
+                409,
+                f'Operation cannot be fulfilled on {resource.kind}.{resource.group} "{name}": '
+                f"the {label} in the precondition ({wanted}) does not match "
+                f"the {label} in record ({present}). The object might have been {happened}",
+                details={"name": name, "group": resource.group, "kind": resource.kind},
             )
-            raise conflict(served.info.resource, name, why)
 
 
 async def _options(call: Call) -> Obj:

@@ -20,7 +20,7 @@ Obj = dict[str, Any]
 _UID_VERSION: Final = 14  # the position of the version digit in a UUID's text
 _STORED_VERSION: Final = "4"
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[489][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-_UID_IN_TEXT = re.compile(rf"(UID in (?:precondition|object meta): )({_UID.pattern})")
+_UID_IN_TEXT = re.compile(rf"(UID in (?:the )?(?:precondition|record|object meta)(?:: | \())({_UID.pattern})")
 
 
 def swap_uid(uid: Any, digit: str) -> Any:

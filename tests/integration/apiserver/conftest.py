@@ -6,17 +6,20 @@ No webhooks and no operators run here: what a test sees is the façade's own doi
 from __future__ import annotations
 
 import datetime
+import gzip
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
@@ -29,6 +32,7 @@ from missioncontrol.api.resources import Resource
 from missioncontrol.local import processes
 from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
+from missioncontrol.local.credentials import KeyPair
 from missioncontrol.local.ports import free_port
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
@@ -159,6 +163,29 @@ def _applied(admin: AdminClient, path: str, document: Obj) -> bool:
     return True
 
 
+def grant(facade: Facade, namespace: str, user: str, *rules: tuple[str, str]) -> None:
+    """Give a user rights on resources of our group: (resource, verbs) pairs."""
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": user},
+        "rules": [
+            {"apiGroups": ["missioncontrol.io"], "resources": [resource], "verbs": verbs.split(",")}
+            for resource, verbs in rules
+        ],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": user},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
+    }
+    with facade.admin as admin:
+        admin.apply(r.ROLES.path(namespace, user), role)
+        admin.apply(r.ROLE_BINDINGS.path(namespace, user), binding)
+
+
 @pytest.fixture(scope="session")
 def facade(
     binaries: Programs,
@@ -221,6 +248,42 @@ def _discovered(admin: AdminClient) -> bool:
         return bool(admin.get("/apis/missioncontrol.io/v1alpha1")["resources"])
     except AdminError:
         return False
+
+
+class Proxy:
+    """Speaks to the server directly, as kube-apiserver does: with the front proxy's certificate."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
+
+    def request(
+        self, method: str, path: str, *, user: str = "root", groups: str = "system:masters", **options: Any
+    ) -> Any:
+        """An aiohttp request; `headers` are added to those that name the user."""
+        headers = {"X-Remote-User": user, "X-Remote-Group": groups, **options.pop("headers", {})}
+        return self._session.request(method, self._url + path, headers=headers, **options)
+
+    async def json(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        async with self.request(method, path, **options) as answer:
+            data = await answer.read()
+            if answer.headers.get("Content-Encoding") == "gzip":
+                data = gzip.decompress(data)
+            return answer.status, json.loads(data)
+
+
+def client_context(facade: Facade, pair: KeyPair | None) -> ssl.SSLContext:
+    """TLS to the server, with a client certificate or none."""
+    context = ssl.create_default_context(cafile=str(facade.folder / "ca.crt"))
+    if pair is not None:
+        context.load_cert_chain(pair.cert, pair.key)
+    return context
+
+
+@pytest.fixture
+async def proxy(facade: Facade) -> AsyncIterator[Proxy]:
+    connector = aiohttp.TCPConnector(ssl=client_context(facade, facade.plane.front_proxy_client))
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
+        yield Proxy(session, facade.url)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, until
+from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, grant, until
 
 Make = Callable[..., Obj]
 _PATH = "/apis/missioncontrol.io/v1alpha1"
@@ -184,28 +184,6 @@ def _sizes(kubectl: Kubectl) -> list[int]:
     return [each["size"] for each in datacenters]
 
 
-def _grant(facade: Facade, namespace: str, user: str, *rules: tuple[str, str]) -> None:
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": user},
-        "rules": [
-            {"apiGroups": ["missioncontrol.io"], "resources": [resource], "verbs": verbs.split(",")}
-            for resource, verbs in rules
-        ],
-    }
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": user},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
-    }
-    with facade.admin as admin:
-        admin.apply(r.ROLES.path(namespace, user), role)
-        admin.apply(r.ROLE_BINDINGS.path(namespace, user), binding)
-
-
 def test_each_way_needs_its_own_right(
     facade: Facade, kubectl: Kubectl, namespace: str, cluster: Make
 ) -> None:
@@ -213,9 +191,9 @@ def test_each_way_needs_its_own_right(
     typed = facade.user("typed")
     by_path = facade.user("by-path")
     viewer = facade.user("viewer")
-    _grant(facade, namespace, "typed", ("rollingrestarts", "create,get,list"))
-    _grant(facade, namespace, "by-path", ("missioncontrolclusters/rollingrestart", "create"))
-    _grant(facade, namespace, "viewer", ("operations", "get,list,delete"), ("operations/cancel", "create"))
+    grant(facade, namespace, "typed", ("rollingrestarts", "create,get,list"))
+    grant(facade, namespace, "by-path", ("missioncontrolclusters/rollingrestart", "create"))
+    grant(facade, namespace, "viewer", ("operations", "get,list,delete"), ("operations/cancel", "create"))
     where = ("-n", namespace)
 
     def can(user: Kubectl, verb: str, resource: str, *more: str) -> bool:

@@ -302,6 +302,8 @@ def test_an_apply_without_a_spec_claims_none() -> None:
         ("the name (rollingrestart.a) does not match", "the name (a) does not match"),
         (f"Precondition failed: UID in precondition: {U8}, UID in object meta: {U4}",
          f"Precondition failed: UID in precondition: {U4}, UID in object meta: {U8}"),
+        (f"the UID in the precondition ({U8}) does not match the UID in record ({U4})",
+         f"the UID in the precondition ({U4}) does not match the UID in record ({U8})"),
         ("an owner with the UID of somebody else: " + U4, "an owner with the UID of somebody else: " + U4),
     ],
 )  # fmt: skip
