@@ -55,13 +55,11 @@ class AdmissionServer:
         app = web.Application(client_max_size=BODY_LIMIT)
         for path, handler in self._handlers.items():
             app.router.add_post(path, self._route(path.strip("/"), handler))
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
         await self._runner.setup()
         context = self._tls.context if self._tls is not None else None
         try:
-            site = web.TCPSite(
-                self._runner, self._bind_address, self.port, ssl_context=context, shutdown_timeout=5
-            )
+            site = web.TCPSite(self._runner, self._bind_address, self.port, ssl_context=context)
             await site.start()
         except BaseException:
             await self._runner.cleanup()

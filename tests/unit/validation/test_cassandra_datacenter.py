@@ -25,6 +25,7 @@ BASE: dict[str, Any] = {
     },
 }
 ANNOTATION = "metadata.annotations"
+CLAIM_FIELD = "spec.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage"
 
 
 def recorded() -> list[Any]:
@@ -141,7 +142,7 @@ def test_rules_of_state(path: str, value: Any, cause: str) -> None:
         pytest.param(
             "spec.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage",
             "1Gi",
-            "spec.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage: Forbidden: volumes cannot shrink from 2Gi to 1Gi",
+            f"{CLAIM_FIELD}: Forbidden: volumes cannot shrink from 2Gi to 1Gi",
             id="smaller volumes",
         ),
         pytest.param("spec.racks.2", "-", "spec.racks: Forbidden: racks cannot be removed", id="a rack less"),

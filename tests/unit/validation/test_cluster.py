@@ -117,12 +117,12 @@ def test_what_manifests_of_the_product_are_full_of_means_nothing() -> None:
         ),
         pytest.param(
             ("cassandra.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage", "lots"),
-            f'{C}.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage: Invalid value: "lots"',
+            f'{C}.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage: Invalid',
             id="no quantity",
         ),
         pytest.param(
             ("cassandra.config", {"cassandraYaml": {"num_tokens": 8}}),
-            f"{C}.config.cassandraYaml.num_tokens: Forbidden: a cluster over several data planes needs at least 16",
+            f"{C}.config.cassandraYaml.num_tokens: Forbidden: a cluster over several",
             id="few tokens over two planes",
         ),
         pytest.param(
