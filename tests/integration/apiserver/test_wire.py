@@ -12,10 +12,11 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context
+from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context, grant
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"
+STORED = "storage.missioncontrol.io/v1alpha1"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 PARTIAL = "application/json;as={};g=meta.k8s.io;v=v1"
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -84,7 +85,7 @@ async def test_version_and_metrics(proxy: Proxy) -> None:
 
 
 async def test_only_the_front_proxy_speaks_for_others(facade: Facade, namespace: str) -> None:
-    """The same headers with a client's certificate count for nothing; of a wrong CA, there is no connection."""
+    """The same headers with a client's certificate count for nothing."""
     spoof = {"X-Remote-User": "root", "X-Remote-Group": "system:masters"}
     pair = facade.plane.client("eve", user="eve")
     async with (
@@ -167,13 +168,13 @@ async def test_large_lists_are_compressed(proxy: Proxy, namespace: str, cluster:
         pytest.param("GET", f"{GV}/dataplanes/x/log", 404, id="an unknown subresource"),
         pytest.param("GET", f"{GV}/dataplanes/x/status/more", 404, id="something below a subresource"),
         pytest.param("PUT", f"{GV}/namespaces/x/operations/y", 405, id="a view is not written"),
-        pytest.param("GET", f"{GV}/namespaces/x/databasenodes?watch=true", 405, id="computed kinds are not watched"),
+        pytest.param("GET", f"{GV}/namespaces/x/databasenodes?watch=1", 405, id="a computed kind"),
         pytest.param("GET", f"{GV}/dataplanes?timeout=x", 400, id="a bad timeout"),
         pytest.param("GET", f"{GV}/dataplanes?labelSelector=%3D%3D", 400, id="a bad label selector"),
         pytest.param("GET", f"{GV}/dataplanes?limit=x", 400, id="a bad limit"),
         pytest.param("GET", f"{GV}/dataplanes?continue=x", 400, id="a bad token"),
         pytest.param("GET", f"{GV}/dataplanes?resourceVersion=x", 400, id="a bad version"),
-        pytest.param("GET", f"{GV}/dataplanes?resourceVersion=99999999999", 504, id="a version of the future"),
+        pytest.param("GET", f"{GV}/dataplanes?resourceVersion=99999999999", 504, id="a future version"),
         pytest.param("POST", f"{GV}/dataplanes", 415, id="a body of no type"),
     ],
 )  # fmt: skip
@@ -229,7 +230,8 @@ async def test_a_watch_in_other_shapes_resumes_and_ends(proxy: Proxy, namespace:
     partial = {"Accept": PARTIAL.format("PartialObjectMetadata")}
     (only, *_) = await events(proxy, path, 1, headers=partial)
     assert only["object"]["kind"] == "PartialObjectMetadata"
-    after = f"{clusters(namespace)}?watch=1&resourceVersion={made['metadata']['resourceVersion']}&labelSelector=a%3Db"
+    version = made["metadata"]["resourceVersion"]
+    after = f"{clusters(namespace)}?watch=1&resourceVersion={version}&labelSelector=a%3Db"
     (entered,) = await events(proxy, after, 1)
     assert entered["type"] == "ADDED"
     short = f"{clusters(namespace)}?watch=1&timeoutSeconds=1"
@@ -274,15 +276,15 @@ async def test_yaml_bodies_and_bodies_without_a_type(proxy: Proxy, namespace: st
 @pytest.mark.parametrize(
     ("change", "status", "text"),
     [
-        pytest.param({"apiVersion": "storage.missioncontrol.io/v1alpha1"}, 400, "does not match", id="the store's group"),
+        pytest.param({"apiVersion": STORED}, 400, "does not match", id="the store's group"),
         pytest.param({"kind": "Operation"}, 422, "must be MissionControlCluster", id="another kind"),
         pytest.param({"kind": None}, 400, "Kind", id="no kind"),
         pytest.param({"metadata": {"name": "Not_A_Name"}}, 422, "metadata.name", id="a bad name"),
         pytest.param({"metadata": {}}, 422, "name or generateName is required", id="no name"),
-        pytest.param({"metadata": {"name": "x", "namespace": "other"}}, 400, "namespace", id="another namespace"),
+        pytest.param({"metadata": {"name": "x", "namespace": "other"}}, 400, "namespace", id="elsewhere"),
         pytest.param({"spec": None}, 422, "spec", id="no spec"),
         pytest.param({"metadata": "x"}, 400, "", id="metadata that is none"),
-        pytest.param({"metadata": {"name": "x", "labels": {"a b": "c"}}}, 422, "metadata.labels", id="a bad label"),
+        pytest.param({"metadata": {"name": "x", "labels": {"a b": "c"}}}, 422, "labels", id="a bad label"),
     ],
 )  # fmt: skip
 async def test_bad_objects(
@@ -357,19 +359,7 @@ async def test_who_wrote_is_told_by_the_user_agent(proxy: Proxy, namespace: str,
 async def test_apply_that_creates_needs_the_right_to_create(
     proxy: Proxy, facade: Facade, namespace: str, cluster: Make
 ) -> None:
-    with facade.admin as admin:
-        role = {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "patcher"},
-            "rules": [{"apiGroups": ["missioncontrol.io"], "resources": ["missioncontrolclusters"], "verbs": ["patch"]}],
-        }  # fmt: skip
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "patcher"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "patcher"},
-            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "patcher"}],
-        }  # fmt: skip
-        base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-        admin.apply(f"{base}/roles/patcher", role)
-        admin.apply(f"{base}/rolebindings/patcher", binding)
+    grant(facade, namespace, "patcher", ("missioncontrolclusters", "patch"))
     path = f"{clusters(namespace, 'demo')}?fieldManager=x"
     who = {"user": "patcher", "groups": "system:authenticated"}
     for _ in range(50):
