@@ -116,8 +116,8 @@ def comparable(body: Json) -> Json:
     return found
 
 
-# the seed service takes over the datacenter's own annotations upstream; ours does not
-_ADDRESSES = {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}
+# drawn by the API server
+_ADDRESSES = {"clusterIP", "clusterIPs"}
 
 
 def _comparable_claim(claim: Json) -> Json:
