@@ -49,7 +49,7 @@ def up(directory: Path, data_planes: int | None, operators: bool | None, output:
     except KeyboardInterrupt:
         click.echo("\nInterrupted; `missioncontrol local down` ends what was started.", err=True)
         # Threads may still be waiting for servers; what they started is recorded.
-        os._exit(130)
+        os._exit(1)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(state)))
         return

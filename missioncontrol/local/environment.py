@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 
@@ -141,15 +141,12 @@ class _Up:
         with self._progress.task("Registering the data planes"):
             install.register_data_planes(layout)
         if state.operators:
-            operators = [c for c in layout.components.values() if c.is_operator]
-            for operator in operators:
-                self._supervisor.start(operator)
-            wait_all_ready(self._supervisor, operators)
+            wait_all_ready(self._supervisor, [c for c in layout.components.values() if c.is_operator])
             with self._progress.task("Waiting for the data planes to be Ready"):
                 install.wait_data_planes_ready(layout)
 
     def _bring_up(self, plane: str) -> None:
-        """Everything of one plane but its operators."""
+        """Everything of one plane; its operators are started, not waited for."""
         layout, supervisor = self._layout, self._supervisor
         components = [c for c in layout.of_plane(plane) if not c.is_operator]
         kubernetes = [c for c in components if c.program in layout.planes[plane].component_names]
@@ -162,6 +159,9 @@ class _Up:
         wait_all_ready(supervisor, components)
         with self._progress.task(f"Registering the servers of {plane}"):
             install.register_servers(layout, plane)
+        if self._state.operators:
+            for operator in (c for c in layout.of_plane(plane) if c.is_operator):
+                supervisor.start(operator)
 
     def _write_kubeconfig(self) -> None:
         layout = self._layout
@@ -191,11 +191,17 @@ def start_in_order(
 
 
 def in_parallel(work: Callable[[str], None], names: Iterable[str]) -> None:
-    """One thread for each name; all come to their end, then the first error is raised."""
+    """One thread for each name; all come to their end, then the first error is raised.
+
+    Only an interruption is passed on at once: whoever presses Ctrl-C does not want to wait.
+    """
     chosen = list(names)
-    with ThreadPoolExecutor(max_workers=max(1, len(chosen)), thread_name_prefix="plane") as pool:
-        for future in [pool.submit(work, name) for name in chosen]:
-            future.result()
+    pool = ThreadPoolExecutor(max_workers=max(1, len(chosen)), thread_name_prefix="plane")
+    futures = [pool.submit(work, name) for name in chosen]
+    wait(futures)
+    pool.shutdown()
+    for future in futures:
+        future.result()
 
 
 def _leave_taken_ports(state: State) -> None:

@@ -16,8 +16,9 @@ from missioncontrol.local.progress import Progress
 from missioncontrol.local.state import ComponentState, State, StateFile
 
 READY_TIMEOUT = 60.0
-# kube-apiserver waits for requests under way, the operators for the step they are in.
+# An operator may finish the step it is in; kube-apiserver would wait for watches of clients that stay.
 _GRACE = 10.0
+_GRACES = {"kube-apiserver": 3.0}
 
 
 class Supervisor:
@@ -76,7 +77,8 @@ class Supervisor:
         had_run = False
         if identity is not None:
             with self._progress.task(f"Stopping {component.name}"):
-                had_run = processes.stop(identity, grace=_GRACE, kill=kill)
+                grace = _GRACES.get(component.name.rpartition("/")[2], _GRACE)
+                had_run = processes.stop(identity, grace=grace, kill=kill)
 
         def forget(_: State) -> None:
             component.pid = component.started = None
