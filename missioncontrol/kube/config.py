@@ -103,13 +103,10 @@ def from_kubeconfig(
     reader = _Reader(folder=folder, only_inline=only_inline)
     server = _server(cluster, where_cluster, only_inline=only_inline)
     skip = cluster.get("insecure-skip-tls-verify") is True
-    if skip and only_inline:
-        raise KubeconfigError(
-            f"{where_cluster}.insecure-skip-tls-verify", "is not allowed: give certificate-authority-data"
-        )
+    # What would run or read something of ours is told first: it is the graver fault.
+    _refuse_plugins(user, where_user)
     if cluster.get("proxy-url"):
         raise KubeconfigError(f"{where_cluster}.proxy-url", "proxies are not supported")
-    _refuse_plugins(user, where_user)
     config = ClusterConfig(
         server=server,
         ca=None if skip else reader.material(cluster, where_cluster, "certificate-authority"),
@@ -121,6 +118,10 @@ def from_kubeconfig(
         client_key=reader.material(user, where_user, "client-key"),
         namespace=_text(chosen, where, "namespace") or "default",
     )
+    if skip and only_inline:
+        raise KubeconfigError(
+            f"{where_cluster}.insecure-skip-tls-verify", "is not allowed: give certificate-authority-data"
+        )
     _check_tls(config, where_cluster, where_user)
     return config
 
