@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from missioncontrol.api.model import LIST_ATOMIC, Conditions, Int32, Int64, KubeModel, Time, list_map
+from missioncontrol.api.model import LIST_ATOMIC, LIST_SET, Conditions, Int32, Int64, KubeModel, Time, list_map
 from missioncontrol.api.names import OperationPhase
 
 
@@ -36,7 +36,13 @@ class OperationSpec(KubeModel):
 
 
 class RollingRestartArguments(KubeModel):
-    """The arguments of a rolling restart; it takes none."""
+    """The arguments of a rolling restart."""
+
+    racks: Annotated[list[str], LIST_SET] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Names of the racks to restart, in the datacenters that have them; all racks if empty.",
+    )
 
 
 class RollingRestartSpec(OperationSpec, RollingRestartArguments):

@@ -86,7 +86,7 @@ def _plane(cluster: Cluster, name: str, member: Member | None, *, registered: bo
     taken = name_taken(facts, cluster)
     if taken:
         return replace(facts, trouble=taken, trouble_reason=Reason.NAME_TAKEN)
-    if health.available and member.finding is not None and not member.finding.ok:
+    if member.finding is not None and not member.finding.ok:
         return replace(facts, trouble=member.finding.message, trouble_reason=member.finding.reason)
     return facts
 

@@ -103,7 +103,8 @@ def _contained(wanted: Any, live: Any) -> bool:
 
 def _annotations(snapshot: Snapshot, plane: str) -> dict[str, str]:
     if plane != owner_plane(snapshot):
-        return {}
+        # roles live in a keyspace of the whole cluster: only its first datacenter creates them
+        return {Annotation.SKIP_USER_CREATION: "true"}
     return {Annotation.INITIAL_SYSTEM_REPLICATION: replication_annotation(system_replication(snapshot))}
 
 
@@ -113,7 +114,6 @@ def _datacenter(datacenter: Datacenter, size: int, *, first: str) -> dict[str, A
     body["size"] = size
     metadata = dict(body.get("metadata") or {})
     if datacenter.name != first:
-        # roles live in a keyspace of the whole cluster: only its first datacenter creates them
         metadata["annotations"] = {**(metadata.get("annotations") or {}), Annotation.SKIP_USER_CREATION: "true"}
     body["metadata"] = metadata
     return body

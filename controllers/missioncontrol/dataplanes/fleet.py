@@ -109,6 +109,8 @@ class Fleet:
                 member.finding = finding
                 if finding.ok:
                     member.watches.hurry()
+            elif finding is None and member.finding is not None and not member.finding.ok:
+                member.finding = None  # what was wrong may have been mended; that it does not answer counts now
             passed = finding is not None and finding.ok
             seconds = CHECK_SECONDS if passed else RECHECK_SECONDS
             if passed:

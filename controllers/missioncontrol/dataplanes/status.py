@@ -36,6 +36,16 @@ class Observed:
     """The clusters that use it, as namespace/name."""
     deleting: bool = False
 
+    @property
+    def rejected(self) -> bool:
+        """Whether the plane answers, but does not know us: then it answers nothing at all."""
+        return self.finding is not None and self.finding.reason is Reason.UNAUTHORIZED
+
+    @property
+    def away(self) -> bool:
+        """Whether it does not answer."""
+        return self.available is False and self.problem is None and not self.rejected
+
 
 def decide_status(
     observed: Observed, before: Mapping[str, Any], *, generation: int, now: datetime
@@ -59,7 +69,7 @@ def decide_status(
     for key, value in (("server", server), ("kubernetesVersion", version), ("clusterID", identity)):
         if value:
             status[key] = value
-    if observed.available is False and observed.problem is None:
+    if observed.away:
         known = before.get("awaySince")
         status["awaySince"] = known or stamp(observed.away_since or now)
     contact = _contact(observed, before, changed=_without_contact(before) != status)
@@ -92,6 +102,8 @@ def _ready(observed: Observed) -> Verdict:
     kind = Condition.READY
     if observed.problem is not None:
         return Verdict(kind, False, observed.problem.reason, observed.problem.message)
+    if observed.finding is not None and not observed.finding.ok:
+        return Verdict(kind, False, observed.finding.reason, observed.finding.message)
     if observed.available is None:
         return Verdict(kind, None, Reason.CONNECTING, f"connecting to {observed.server}")
     if not observed.available:
@@ -103,8 +115,6 @@ def _ready(observed: Observed) -> Verdict:
             else "check clusters[].cluster.server of the kubeconfig, and whether the plane is up"
         )
         return Verdict(kind, False, reason, f"{observed.server} does not answer ({observed.message}): {remedy}")
-    if observed.finding is not None and not observed.finding.ok:
-        return Verdict(kind, False, observed.finding.reason, observed.finding.message)
     if observed.same_as:
         text = f"is the same Kubernetes cluster as the DataPlane {observed.same_as}: delete one of the two"
         return Verdict(kind, False, Reason.NAME_TAKEN, text)
@@ -116,7 +126,7 @@ def _ready(observed: Observed) -> Verdict:
 def _reachable(observed: Observed, ready: Verdict) -> Verdict:
     if observed.problem is not None:
         return Verdict(Condition.REACHABLE, None, observed.problem.reason, "there is no usable kubeconfig")
-    if observed.available:
+    if observed.available or observed.rejected:
         return Verdict(Condition.REACHABLE, True, Reason.CONNECTED, f"{observed.server} answers")
     return Verdict(Condition.REACHABLE, observed.available, ready.reason, ready.message)
 
@@ -124,7 +134,7 @@ def _reachable(observed: Observed, ready: Verdict) -> Verdict:
 def _credentials(observed: Observed, ready: Verdict) -> Verdict:
     if observed.problem is not None:
         return Verdict(Condition.CREDENTIALS_VALID, False, observed.problem.reason, observed.problem.message)
-    if observed.finding is not None and observed.finding.reason is Reason.UNAUTHORIZED:
+    if observed.rejected:
         return Verdict(Condition.CREDENTIALS_VALID, False, ready.reason, ready.message)
     if observed.finding is None:
         return Verdict(Condition.CREDENTIALS_VALID, None, Reason.CONNECTING, "not tried yet")

@@ -80,12 +80,12 @@ def plane_tasks(home: Home, operation: Operation, plane: str) -> PlaneTasks:
 def _absence(member: Member) -> str:
     if member.usable:
         return ""
+    if member.finding is not None and not member.finding.ok:
+        return f"the data plane {member.name} cannot be used: {member.finding.message}"
     health = member.cluster.health
     if health.available is False:
         since = f" since {stamp(health.since)}" if health.since else ""
         return f"the data plane {member.name} is away{since}"
-    if member.finding is not None and not member.finding.ok:
-        return f"the data plane {member.name} cannot be used: {member.finding.message}"
     return f"the data plane {member.name} has not been read yet"
 
 

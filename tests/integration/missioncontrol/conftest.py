@@ -7,6 +7,7 @@ become ready one by one, status. So tests see what this operator asks for, when,
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import signal
 import subprocess
@@ -141,12 +142,21 @@ class Process:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, preexec_fn=_die_with_parent)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(how)
-        return self.process.wait(timeout=30)
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout=10)
+            raise
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing may outlive a killed test run
 
 
 class PlayedPlane:
