@@ -44,6 +44,7 @@ def _face(info: KindInfo) -> Face:
         uid_version="9" if info.stored_as is StoredAs.VIEW else "8",
         argument=info.singular if info.is_operation else "",
         common=COMMON_FIELDS if info.is_operation else frozenset(),
+        is_view=info.stored_as is StoredAs.VIEW,
         requester_annotation=Annotation.REQUESTED_BY if info.stored == STORED_OPERATIONS else "",
     )
 

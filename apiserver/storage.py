@@ -107,7 +107,8 @@ class Store:
 
     @asynccontextmanager
     async def watch(self, call: Call, face: Face, path: str, query: Query) -> AsyncIterator[Stream]:
-        """Open a watch; an error of the store before the first event is raised as a Failure."""
+        """Open a watch; an error before the first event is raised as a Failure, a later one as it is."""
+        opened = False
         try:
             async with self._client.stream(
                 path, query=list(query), idle_timeout=WATCH_IDLE_SECONDS, timeout=call.remaining()
@@ -115,8 +116,11 @@ class Store:
                 if stream.status >= 400:
                     body = b"".join([chunk async for chunk in stream.chunks()])
                     raise self._refused(face, Response(stream.status, stream.headers, body))
+                opened = True
                 yield stream
         except TransportError as error:
+            if opened:
+                raise
             raise self._no_answer(call, "GET", error) from error
 
     def _no_answer(self, call: Call, method: str, error: TransportError) -> Failure:

@@ -17,11 +17,11 @@ from apiserver.context import Context
 from apiserver.handlers.read import field_selector
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import SINGLE, Accepted, Shape
-from apiserver.status import Failure
 from apiserver.storage import WATCH_PARAMETERS
 from apiserver.table import include_object, partial
 from apiserver.translate.face import Obj
 from apiserver.translate.watch import event_to_virtual
+from missioncontrol.kube.errors import TransportError
 from missioncontrol.kube.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,9 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
                     event = event_to_virtual(FACES, served.face, orjson.loads(line))
                     if bookmarks or event.get("type") != "BOOKMARK":
                         await response.write(encoder.encode(event))
-    except Failure as failure:
-        if not response.prepared:
-            raise
+    except TransportError as error:
         # the answer has begun: a clean end lets the client resume where it was
-        log.debug("a watch ends early: %s", failure)
+        log.debug("a watch ends early: %s", error)
     except ConnectionResetError:
         return response
     await response.write_eof()

@@ -60,6 +60,9 @@ class Face:
     """Members of spec that are in the same place on both sides, when there is an argument member."""
     requester_annotation: str = ""
     """Where the store keeps who asked for an operation; users see it in status.requestedBy."""
+    is_view: bool = False
+    """A second face of objects that have another. It shows no owners and no propagation finalizers: the
+    garbage collector would want to patch them away, here as well as there."""
 
     @cached_property
     def prefix(self) -> str:

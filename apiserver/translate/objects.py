@@ -60,14 +60,16 @@ def metadata_to_virtual(faces: Faces, face: Face, stored: Obj) -> Obj:
     if "uid" in stored:
         virtual["uid"] = face.swap_uid(stored["uid"])
     references = stored.get("ownerReferences")
-    if isinstance(references, list):
+    if face.is_view:
+        virtual.pop("ownerReferences", None)
+    elif isinstance(references, list):
         virtual["ownerReferences"] = shown = [faces.virtual_reference(each) for each in references]
         owners = {
             before["uid"]: after["uid"]
             for before, after in zip(references, shown, strict=True)
             if isinstance(before, dict) and isinstance(before.get("uid"), str)
         }
-    if isinstance(stored.get("finalizers"), list):
+    if isinstance(stored.get("finalizers"), list) and not face.is_view:
         virtual["finalizers"] = [managed.virtual_finalizer(each) for each in stored["finalizers"]]
     if "managedFields" in stored:
         virtual["managedFields"] = managed.to_virtual(face, stored["managedFields"], owners)

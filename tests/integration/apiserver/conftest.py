@@ -232,7 +232,9 @@ def facade(
         yield server
     finally:
         server.stop()
-        trouble = [line for line in server.log.read_text().splitlines() if '"error"' in line]
+        trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
+        controllers = plane.component("kube-controller-manager").log.read_text().splitlines()
+        trouble += [line for line in controllers if line.startswith("E") and "missioncontrol" in line]
         assert not trouble, "\n".join(trouble[:5])
 
 

@@ -1,4 +1,4 @@
-"""The server's own life: its store away or slow, new certificates, the end. Each test has a server of its own."""
+"""The life of the server: its store away or slow, new certificates, the end. Each test starts its own."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_the_store_away_is_said_at_once_and_recovers(
         assert answer.status == 503
     relay.mend()
     async with asyncio.timeout(10):
-        while (await front.json("GET", path))[0] != 200:
+        while (await front.json("GET", path))[0] != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 

@@ -18,7 +18,6 @@ from apiserver.translate.objects import list_to_virtual, to_stored, to_virtual
 CLUSTER = SERVED["missioncontrolclusters"].face
 RESTART = SERVED["rollingrestarts"].face
 VIEW = SERVED["operations"].face
-FACE_IDS = {"argvalues": [CLUSTER, RESTART, VIEW], "ids": lambda face: face.virtual.kind}
 VG, SG = "missioncontrol.io", "storage.missioncontrol.io"
 V, S = f"{VG}/v1alpha1", f"{SG}/v1alpha1"
 U4, U8, U9 = (f"12345678-1234-{digit}234-8234-123456789abc" for digit in "489")
@@ -91,7 +90,7 @@ def _objects(draw: st.DrawFn, face: Face) -> Obj:
     }
 
 
-@pytest.mark.parametrize("face", **FACE_IDS)
+@pytest.mark.parametrize("face", [CLUSTER, RESTART], ids=["a cluster", "an operation"])
 @given(data=st.data())
 def test_what_is_stored_comes_back_as_it_was(face: Face, data: st.DataObject) -> None:
     given_object = data.draw(_objects(face))
@@ -176,6 +175,13 @@ def test_an_owner_that_is_an_operation_is_shown_as_its_own_kind() -> None:
         "name": "r1",
         "uid": U8,
     }
+
+
+def test_the_view_gives_the_collector_nothing_to_do() -> None:
+    owner = {"apiVersion": S, "kind": "MissionControlCluster", "name": "demo", "uid": U4}
+    stored = {"metadata": {"ownerReferences": [owner], "finalizers": ["missioncontrol.io/orphan"], "uid": U4}}
+    shown = to_virtual(FACES, VIEW, stored)["metadata"]
+    assert shown == {"finalizers": ["missioncontrol.io/orphan"], "uid": U9}
 
 
 def test_a_list_keeps_its_version_and_token() -> None:
