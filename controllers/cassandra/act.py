@@ -102,6 +102,9 @@ class Actor:
                     self._memory.start_succeeded(pod.name)
             case a.StartNode():
                 await self._start(action)
+            case a.PutBack(pod=pod):
+                await self._label(pod, {Label.NODE_STATE: NodeState.READY_TO_START.value})
+                self._memory.put_back(pod, datetime.now(UTC))
             case a.DeletePod():
                 await self._delete_pod(action)
             case a.ReloadSeeds(pods=pods, seeds=seeds):

@@ -102,6 +102,13 @@ class StartNode:
 
 
 @dataclass(frozen=True, slots=True)
+class PutBack:
+    """Let a node that may not join just now wait for its next turn."""
+
+    pod: PodState
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Have the pod made again."""
 
@@ -157,6 +164,7 @@ Action = (
     | UpdateRack
     | LabelPod
     | StartNode
+    | PutBack
     | DeletePod
     | ReloadSeeds
     | WriteRoles

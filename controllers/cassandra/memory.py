@@ -22,6 +22,7 @@ UNREACHABLE_FOR = timedelta(seconds=3)
 """How long a node that did not answer is left alone, so that it does not slow the others down."""
 ACCEPTED_FOR = timedelta(seconds=4)
 """How long a node that accepted the start call is believed to be starting."""
+SOON = timedelta(seconds=1)
 FIRST_RETRY = timedelta(seconds=2)
 LONGEST_RETRY = timedelta(minutes=2)
 
@@ -80,6 +81,11 @@ class DatacenterMemory:
         count = self.failures.get(pod, 0)
         self.failures[pod] = count + 1
         self.retry_at[pod] = now + min(FIRST_RETRY * 2 ** min(count, 10), LONGEST_RETRY)
+
+    def put_back(self, pod: PodState, now: datetime) -> None:
+        """Forget a call that was refused for a moment's reason, and try again soon."""
+        self.calls.pop(pod.incarnation, None)
+        self.retry_at[pod.name] = now + SOON
 
     def start_succeeded(self, pod: str) -> None:
         self.failures.pop(pod, None)

@@ -11,16 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controllers.cassandra.actions import Action, DeletePod, Event, StartNode
+from controllers.cassandra.actions import Action, DeletePod, Event, PutBack, StartNode
 from controllers.cassandra.decide.health import movement
 from controllers.cassandra.decide.labels import failed_start
-from controllers.cassandra.decide.turns import candidates, expected_before
+from controllers.cassandra.decide.turns import candidates, expected_before, silent
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
 from missioncontrol.api.names import Annotation, EventReason, NodeState
 
 LOOK_AGAIN = 5.0
 """Seconds after which a node that is starting, or does not answer, is asked again."""
 PATIENCE = timedelta(minutes=2)
+RANGE_MOVEMENT = "consistent.rangemovement"
+"""What Cassandra says when a node would join while another one joins, leaves or moves."""
 RANGE_MOVEMENT_PAUSE = 0.5
 """Seconds between two looks at a ring in which somebody else moves: gossip cannot be watched."""
 
@@ -84,6 +86,9 @@ def missing(snapshot: Snapshot) -> str:
     if absent > 0:
         return f"waiting for {absent} pod{'s' if absent > 1 else ''} to be made"
     pending = [pod for pod in snapshot.living if not pod.started]
+    tried = [pod for pod in pending if pod.name in snapshot.memory.retry_at]
+    if tried:
+        return f"trying {_names(tried)} again later, after a failed start"
     return f"waiting until {_names(pending)} can be started"
 
 
@@ -95,6 +100,10 @@ def _failed(snapshot: Snapshot) -> Starts | None:
         if pod.state is not NodeState.STARTING or pod.ready:
             continue
         reason = failed_start(snapshot, pod)
+        if RANGE_MOVEMENT in reason:
+            # somebody in another datacenter was faster by a moment: nothing is wrong with this node
+            sentence = f"{pod.name} joins later: another node joins, leaves or moves"
+            return Starts(sentence, (PutBack(pod),), wait=RANGE_MOVEMENT_PAUSE)
         if reason:
             note = f"Deleting pod {pod.name}, whose start failed: {reason}"
             event = Event(EventReason.DELETING_STUCK_POD, note, warning=True)
@@ -107,10 +116,11 @@ def _failed(snapshot: Snapshot) -> Starts | None:
 
 def _next(snapshot: Snapshot, now: datetime) -> Starts:
     waiting = candidates(snapshot, now)
-    pod = next((each for each in waiting if _reachable(snapshot, each)), None)
-    coming = expected_before(snapshot, pod, now) if pod is not None else ""
+    turn = next((each for each in waiting if not silent(snapshot, each)), None)
+    coming = expected_before(snapshot, turn, now) if turn is not None else ""
     if coming:
         return Starts(f"waiting for {coming}, whose turn it is", wait=1.0)
+    pod = next((each for each in waiting if _reachable(snapshot, each)), None)
     if pod is None:
         sentence = missing(snapshot)
         if waiting:

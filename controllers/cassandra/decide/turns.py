@@ -72,7 +72,7 @@ def expected_before(snapshot: Snapshot, pod: PodState, now: datetime) -> str:
         if slot.name == pod.name:
             return ""
         other = slot.pod
-        if other is not None and (other.failing or _silent(snapshot, other)):
+        if other is not None and (other.failing or silent(snapshot, other)):
             continue
         if not _must_wait(snapshot, slot.name, now) and (other is None or not other.running):
             return slot.name
@@ -88,5 +88,6 @@ def _must_wait(snapshot: Snapshot, name: str, now: datetime) -> bool:
     return retry_at is not None and retry_at > now
 
 
-def _silent(snapshot: Snapshot, pod: PodState) -> bool:
+def silent(snapshot: Snapshot, pod: PodState) -> bool:
+    """Whether a node's management API did not answer just now."""
     return snapshot.observed.processes.get(pod.name) is Process.UNREACHABLE

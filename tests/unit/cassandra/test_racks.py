@@ -1,0 +1,99 @@
+"""Racks are made and grown at once, and changed one after the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from controllers.cassandra.actions import CreateRack, ScaleRack, UpdateRack
+from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.decide.racks import Rollout, rack_actions, repair, rollout
+from controllers.cassandra.state import Observations
+from missioncontrol.api.names import NodeState
+from tests.unit.cassandra.builders import datacenter, gossip, pod, rack_set, snapshot
+
+RUNNING = [pod(rack, state=NodeState.STARTED) for rack in (1, 2, 3)]
+
+
+def proof(**changes: object) -> Observations:
+    tables = {each.name: gossip(RUNNING) for each in RUNNING} | changes
+    return Observations(gossip=tables, quorum={each.name: True for each in RUNNING})  # type: ignore[arg-type]
+
+
+def test_missing_racks_are_all_made_at_once() -> None:
+    made = rack_actions(snapshot(sets=[]))
+    assert made == [CreateRack(f"demo-dc1-r{rack}-sts") for rack in (1, 2, 3)]
+
+
+def test_all_racks_grow_at_once_each_to_its_share() -> None:
+    sets = [rack_set(rack) for rack in (1, 2, 3)]
+    grown = rack_actions(snapshot(of=datacenter(size=5), sets=sets))
+    assert [(each.statefulset, each.replicas) for each in grown if isinstance(each, ScaleRack)] == [
+        ("demo-dc1-r1-sts", 2),
+        ("demo-dc1-r2-sts", 2),
+    ]
+
+
+def test_a_statefulset_of_somebody_else_is_not_touched() -> None:
+    with pytest.raises(NameTaken, match="demo-dc1-r2-sts exists"):
+        rack_actions(snapshot(sets=[rack_set(1), rack_set(2, owner_uid="other"), rack_set(3)]))
+
+
+def test_the_first_different_rack_is_updated_when_all_is_healthy() -> None:
+    sets = [rack_set(1), rack_set(2, digest="old"), rack_set(3, digest="old")]
+    found = rollout(snapshot(RUNNING, sets=sets, observed=proof()), allowed=True)
+    assert found == Rollout(action=UpdateRack("demo-dc1-r2-sts", "r2", "rv2"))
+
+
+def test_while_a_rack_is_replaced_no_other_one_is_updated() -> None:
+    sets = [rack_set(1, rolled=False), rack_set(2, digest="old"), rack_set(3, digest="old")]
+    found = rollout(snapshot(RUNNING, sets=sets, observed=proof()), allowed=True)
+    assert (found.action, found.waiting) == (None, "rack r1 is being replaced pod by pod")
+
+
+@pytest.mark.parametrize(
+    ("observed", "sentence"),
+    [
+        pytest.param(Observations(), "does not say what it sees", id="nobody was asked"),
+        pytest.param(
+            proof(**{RUNNING[0].name: gossip(RUNNING[:2])}),
+            "demo-dc1-r3-sts-0 is unknown",
+            id="one is not known",
+        ),
+        pytest.param(
+            proof(**{RUNNING[1].name: gossip(RUNNING, alive=False)}),
+            "is down in the gossip of",
+            id="one is down",
+        ),
+        pytest.param(
+            proof(**{RUNNING[2].name: gossip(RUNNING, status="LEAVING")}), "is LEAVING", id="one is leaving"
+        ),
+    ],
+)
+def test_a_rack_waits_for_proof_of_health(observed: Observations, sentence: str) -> None:
+    sets = [rack_set(rack, digest="old") for rack in (1, 2, 3)]
+    found = rollout(snapshot(RUNNING, sets=sets, observed=observed), allowed=True)
+    assert found.action is None
+    assert sentence in found.waiting
+    assert found.ask_again
+
+
+def test_a_release_that_renders_differently_rolls_nothing_by_itself() -> None:
+    dc = datacenter(status={"observedGeneration": 2})
+    sets = [rack_set(rack, digest="old") for rack in (1, 2, 3)]
+    found = rollout(snapshot(RUNNING, of=dc, sets=sets, observed=proof()), allowed=True)
+    assert found == Rollout(postponed=("r1", "r2", "r3"))
+
+
+def test_with_the_annotation_it_does() -> None:
+    notes = {"annotations": {"cassandra.datastax.com/autoupdate-spec": "once"}}
+    dc = datacenter(status={"observedGeneration": 2}, meta=notes)
+    sets = [rack_set(rack, digest="old") for rack in (1, 2, 3)]
+    assert rollout(snapshot(RUNNING, of=dc, sets=sets, observed=proof()), allowed=True).action is not None
+
+
+def test_a_rack_that_cannot_come_up_gets_the_new_template_without_waiting() -> None:
+    broken = pod(1, running=False, failing="container cassandra is in ImagePullBackOff")
+    sets = [rack_set(1, digest="broken", rolled=False), rack_set(2), rack_set(3)]
+    found = repair(snapshot([broken, *RUNNING[1:]], sets=sets))
+    assert found == UpdateRack("demo-dc1-r1-sts", "r1", "rv1", forced=True)
+    assert repair(snapshot(RUNNING, sets=sets)) is None
