@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +18,11 @@ from multidict import CIMultiDictProxy
 from apiserver import trust as trusting
 from apiserver.cache import TimedCache
 from apiserver.identity import ANONYMOUS, User, completed
-from apiserver.status import store_unavailable, unauthorized
+from apiserver.reviews import review
+from apiserver.status import unauthorized
 from apiserver.trust import Trust
 from missioncontrol.api.resources import TOKEN_REVIEWS
 from missioncontrol.kube.client import Client
-from missioncontrol.kube.errors import KubeError
-
-log = logging.getLogger(__name__)
 
 TOKEN_SECONDS = 10.0
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
@@ -68,13 +65,7 @@ class Authenticator:
         return user
 
     async def _review(self, token: str) -> User | None:
-        body = {"apiVersion": TOKEN_REVIEWS.api_version, "kind": TOKEN_REVIEWS.kind, "spec": {"token": token}}
-        try:
-            answer = await self._client.create(TOKEN_REVIEWS, body)
-        except KubeError as error:
-            log.warning("a token cannot be reviewed: %s", error)
-            raise store_unavailable("credentials cannot be verified now") from error
-        status = answer.get("status") or {}
+        status = await review(self._client, TOKEN_REVIEWS, {"token": token}, what="credentials")
         if not status.get("authenticated"):
             return None
         return _reviewed_user(status.get("user") or {})

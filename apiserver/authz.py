@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 from apiserver.cache import TimedCache
 from apiserver.identity import User
 from apiserver.requestinfo import RequestInfo
+from apiserver.reviews import review
 from apiserver.selectors import FieldTerm, LabelTerm
-from apiserver.status import Failure, failure, store_unavailable
+from apiserver.status import Failure, failure
 from missioncontrol.api.resources import SUBJECT_ACCESS_REVIEWS
 from missioncontrol.kube.client import Client
-from missioncontrol.kube.errors import KubeError
-
-log = logging.getLogger(__name__)
 
 DECISION_SECONDS = 10.0
 # probes must never depend on anything else
@@ -123,17 +120,7 @@ class Authorizer:
             spec["uid"] = user.uid
         if user.extra:
             spec["extra"] = {key: list(values) for key, values in user.extra}
-        body = {
-            "apiVersion": SUBJECT_ACCESS_REVIEWS.api_version,
-            "kind": SUBJECT_ACCESS_REVIEWS.kind,
-            "spec": spec,
-        }
-        try:
-            answer = await self._client.create(SUBJECT_ACCESS_REVIEWS, body)
-        except KubeError as error:
-            log.warning("a right cannot be reviewed: %s", error)
-            raise store_unavailable("rights cannot be verified now") from error
-        status = answer.get("status") or {}
+        status = await review(self._client, SUBJECT_ACCESS_REVIEWS, spec, what="rights")
         allowed = bool(status.get("allowed")) and not status.get("denied")
         return Decision(allowed, str(status.get("reason") or ""))
 

@@ -61,6 +61,10 @@ class Call:
         return given or manager_of(self.headers.get("User-Agent", ""))
 
     async def read_body(self) -> bytes:
+        """The whole body; a client that waits to be asked for it is asked."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.request.writer.output_size = 0
         return await bodies.read(self.request.content)
 
     async def read_object(self) -> Decoded:

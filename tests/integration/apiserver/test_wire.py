@@ -373,3 +373,29 @@ async def test_apply_that_creates_needs_the_right_to_create(
         "PATCH", f"{path}&force=true", data=json.dumps(cluster()), headers=APPLY, **who
     )
     assert status == 200
+
+
+async def test_status_and_spec_are_written_apart(proxy: Proxy, namespace: str, cluster: Make) -> None:
+    document = cluster() | {"status": {"phase": "Ready"}}
+    _, made = await proxy.json("POST", clusters(namespace), json=document)
+    assert "status" not in made
+    path = f"{clusters(namespace, 'demo')}/status"
+    changed = {"spec": {"prefixDcs": True}, "status": {"phase": "Ready"}}
+    _, after = await proxy.json("PATCH", path, data=json.dumps(changed), headers=MERGE)
+    assert (after["status"]["phase"], "prefixDcs" in after["spec"]) == ("Ready", False)
+    after["status"]["phase"] = "Degraded"
+    status, after = await proxy.json("PUT", path, json=after)
+    assert (status, after["status"]["phase"]) == (200, "Degraded")
+    assert {each.get("subresource") for each in after["metadata"]["managedFields"]} == {None, "status"}
+    _, read = await proxy.json("GET", path)
+    assert read["kind"] == "MissionControlCluster"
+    before = read["metadata"]["resourceVersion"]
+    _, again = await proxy.json("PUT", clusters(namespace, "demo"), json=read)
+    assert again["metadata"]["resourceVersion"] == before
+
+
+async def test_a_client_that_waits_for_leave_to_send_gets_it(
+    proxy: Proxy, namespace: str, cluster: Make
+) -> None:
+    status, _ = await proxy.json("POST", clusters(namespace), json=cluster(), expect100=True)
+    assert status == 201
