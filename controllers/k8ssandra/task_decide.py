@@ -117,9 +117,7 @@ def _part(snapshot: TaskSnapshot, datacenter: str) -> dict[str, Any]:
 
 
 def _status(snapshot: TaskSnapshot, plan: TaskPlan, now: datetime) -> dict[str, Any]:
-    parts = {
-        name: part for name in snapshot.datacenters if (part := snapshot.part_status(name)) is not None
-    }
+    parts = {name: part for name in snapshot.datacenters if (part := snapshot.part_status(name)) is not None}
     begun = list(parts.values())
     done = _is_over(snapshot, plan, parts)
     failed = any(map(is_failed, begun))

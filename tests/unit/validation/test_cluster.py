@@ -117,7 +117,7 @@ def test_what_manifests_of_the_product_are_full_of_means_nothing() -> None:
         ),
         pytest.param(
             ("cassandra.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage", "lots"),
-            f'{C}.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage: Invalid',
+            f"{C}.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage: Invalid",
             id="no quantity",
         ),
         pytest.param(
