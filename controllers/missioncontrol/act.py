@@ -21,7 +21,9 @@ async def create(client: Client, resource: Resource, body: dict[str, Any]) -> di
     return await client.create(resource, body, field_manager=FIELD_MANAGER)
 
 
-async def apply(client: Client, resource: Resource, body: Mapping[str, Any], *, resource_version: str) -> dict[str, Any]:
+async def apply(
+    client: Client, resource: Resource, body: Mapping[str, Any], *, resource_version: str
+) -> dict[str, Any]:
     """Apply to an object as it was at a resourceVersion; Conflict when it changed since, or is gone."""
     metadata = body["metadata"]
     live = await client.get(resource, metadata["name"], namespace=metadata.get("namespace"))
@@ -33,7 +35,11 @@ async def apply(client: Client, resource: Resource, body: Mapping[str, Any], *, 
             {"op": "replace", "path": "/metadata/managedFields", "value": entries},
         ]
         rewritten = await client.json_patch(
-            resource, metadata["name"], patch, namespace=metadata.get("namespace"), field_manager=FIELD_MANAGER
+            resource,
+            metadata["name"],
+            patch,
+            namespace=metadata.get("namespace"),
+            field_manager=FIELD_MANAGER,
         )
         version = rewritten["metadata"]["resourceVersion"]
     fenced = {**body, "metadata": {**metadata, "resourceVersion": version}}

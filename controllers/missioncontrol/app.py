@@ -36,7 +36,9 @@ KeysOf = Callable[[str, str], list[Key]]
 class Operator:
     """mission-control-operator inside its Manager."""
 
-    def __init__(self, manager: Manager, *, control_plane: str, system_namespace: str, user_agent: str) -> None:
+    def __init__(
+        self, manager: Manager, *, control_plane: str, system_namespace: str, user_agent: str
+    ) -> None:
         self.fleet = Fleet(manager, control_plane=control_plane, user_agent=user_agent)
         connection, recorder = manager.home, manager.recorder
         secrets = connection.informer(SECRETS, Secret, label_selector=Label.MC_CLUSTER_NAME)
@@ -75,7 +77,7 @@ class Operator:
         self.fleet.changed = self._plane_changed
         manager.on_health(self._health_changed)
 
-    # What wakes what --------------------------------------------------------------------------------------------
+    # What wakes what ------------------------------------------------------------------------------
 
     def _watch_home(self, superusers: Informer[Secret]) -> None:
         home = self.home
@@ -88,9 +90,13 @@ class Operator:
         self._clusters.watch(home.datacenters, _owning_cluster)
         self._clusters.watch(home.data_planes, lambda obj: self._users_keys(obj.metadata.name))
         self._clusters.watch(home.operations, _owning_cluster)
-        self._placements.watch(home.clusters, lambda obj: self._placement_keys(obj.metadata.namespace, obj.metadata.name))
+        self._placements.watch(
+            home.clusters, lambda obj: self._placement_keys(obj.metadata.namespace, obj.metadata.name)
+        )
         self._operations.watch(home.operations, self._rivals)
-        self._operations.watch(home.clusters, lambda obj: self._operation_keys(obj.metadata.namespace, obj.metadata.name))
+        self._operations.watch(
+            home.clusters, lambda obj: self._operation_keys(obj.metadata.namespace, obj.metadata.name)
+        )
         self._operations.watch(
             home.datacenters,
             lambda obj: self._operation_keys(obj.metadata.namespace, str(obj.spec.get("clusterName"))),
@@ -141,7 +147,7 @@ class Operator:
         for plane in planes:
             self._tasks.enqueue(Key(plane, key.namespace, key.name))
 
-    # Keys -------------------------------------------------------------------------------------------------------
+    # Keys -----------------------------------------------------------------------------------------
 
     def _users(self, plane: str) -> list[str]:
         found = self.home.clusters.by(BY_PLANE, plane)
@@ -149,7 +155,8 @@ class Operator:
 
     def _users_keys(self, plane: str) -> list[Key]:
         return [
-            Key(HOME, each.metadata.namespace, each.metadata.name) for each in self.home.clusters.by(BY_PLANE, plane)
+            Key(HOME, each.metadata.namespace, each.metadata.name)
+            for each in self.home.clusters.by(BY_PLANE, plane)
         ]
 
     def _planes_of_secret(self, secret: Secret) -> list[Key]:

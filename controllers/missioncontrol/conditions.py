@@ -23,7 +23,11 @@ class Verdict:
 
 
 def merge(
-    existing: Iterable[Mapping[str, Any]], verdicts: Iterable[Verdict], *, now: str, generation: int | None = None
+    existing: Iterable[Mapping[str, Any]],
+    verdicts: Iterable[Verdict],
+    *,
+    now: str,
+    generation: int | None = None,
 ) -> list[dict[str, Any]]:
     """The list of conditions with these verdicts in it; lastTransitionTime moves only when status does."""
     merged = {str(each.get("type")): dict(each) for each in existing}

@@ -1,8 +1,9 @@
 """The planner of RollingRestart: which pods restart, in which order, and what stays available meanwhile.
 
 It works from stored objects alone, so that a dry run in the API server and the operator give the same plan.
-The order is the one in which the operators of a data plane then work: datacenters as listed, racks by the name
-of their StatefulSet, within a rack the highest ordinal first. Field paths are those of the stored operation.
+The order is the one in which the operators of a data plane then work: datacenters as listed, racks by the
+name of their StatefulSet, within a rack the highest ordinal first. Field paths are those of the stored
+operation.
 """
 
 from __future__ import annotations
@@ -105,12 +106,14 @@ def plan(
     """The plan of a restart.
 
     ``spec`` is the spec of the stored operation, ``cluster`` the stored cluster (None: there is none),
-    ``datacenters`` the stored Datacenter objects of its namespace, ``others`` the operations that come before.
+    ``datacenters`` the stored Datacenter objects of its namespace, ``others`` the operations before it.
     """
     cluster_name = str(spec.get("clusterName") or "")
     if cluster is None:
-        return Refusal((not_found("spec.clusterName", cluster_name, "there is no such MissionControlCluster here"),))
-    known = {name: body for name, body in _of_cluster(cluster, datacenters)}
+        return Refusal(
+            (not_found("spec.clusterName", cluster_name, "there is no such MissionControlCluster here"),)
+        )
+    known = dict(_of_cluster(cluster, datacenters))
     wanted = [str(name) for name in spec.get("datacenters") or ()]
     racks = [str(rack) for rack in (spec.get("rollingrestart") or {}).get("racks") or ()]
     causes = [*_datacenter_causes(wanted, known), *_rack_causes(racks, wanted or list(known), known)]
@@ -119,7 +122,9 @@ def plan(
     chosen = wanted or list(known)
     database = str(_at(cluster, "spec", "k8ssandra", "cassandra").get("clusterName") or cluster_name)
     steps = tuple(
-        step for name in chosen for step in _steps(known[name], datacenter=name, database=database, only=racks)
+        step
+        for name in chosen
+        for step in _steps(known[name], datacenter=name, database=database, only=racks)
     )
     blocking = (*_unfit(cluster, chosen, known), *_busy(others))
     return Plan(cluster_name, steps, blocking)
@@ -128,7 +133,7 @@ def plan(
 def _of_cluster(
     cluster: Mapping[str, Any], datacenters: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The datacenters of the spec in its order; one whose object does not exist yet is known by its name only."""
+    """The datacenters of the spec in its order; one that has no object yet is known by its name only."""
     metadata = cluster.get("metadata") or {}
     stored = {
         str(_at(each, "spec").get("name")): each
@@ -159,9 +164,7 @@ def _rack_causes(
             yield not_found(f"{_RACKS_FIELD}[{index}]", rack, f"the racks of these datacenters are: {listed}")
 
 
-def _steps(
-    body: Mapping[str, Any], *, datacenter: str, database: str, only: Sequence[str]
-) -> Iterator[Step]:
+def _steps(body: Mapping[str, Any], *, datacenter: str, database: str, only: Sequence[str]) -> Iterator[Step]:
     nodes = [node for node in _at(body, "status").get("nodes") or () if node.get("name")]
     total = int(_at(body, "spec").get("size") or len(nodes))
     racks = sorted(_racks(body), key=lambda rack: statefulset_name(database, datacenter, rack[0]))
@@ -173,7 +176,9 @@ def _steps(
             statefulset = statefulset_name(database, datacenter, rack)
             pods = [pod_name(statefulset, ordinal) for ordinal in range(size)]
         ordered = tuple(sorted(pods, key=_ordinal, reverse=True))
-        yield Step(datacenter, rack, ordered, f"{max(total - 1, 0)} of {total} nodes of {datacenter} stay available")
+        yield Step(
+            datacenter, rack, ordered, f"{max(total - 1, 0)} of {total} nodes of {datacenter} stay available"
+        )
 
 
 def _racks(body: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -189,7 +194,9 @@ def _unfit(
     for name in chosen:
         status = _at(known[name], "status")
         conditions = status.get("conditions") or ()
-        ready = any(each.get("type") == Condition.READY and each.get("status") == "True" for each in conditions)
+        ready = any(
+            each.get("type") == Condition.READY and each.get("status") == "True" for each in conditions
+        )
         if not ready:
             yield f"{name} is not ready: {status.get('message') or 'nothing is known of it yet'}"
 

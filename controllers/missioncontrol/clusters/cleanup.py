@@ -1,8 +1,8 @@
 """Taking a cluster out of a plane: what is left there, and what to do next.
 
 Order matters: tasks first, so that nothing restarts a node that is going; then the K8ssandraCluster, whose
-operators take down what they made; the Secret only when no node needs it any more; the namespace last, if this
-operator made it and nothing of anybody else is in it.
+operators take down what they made; the Secret only when no node needs it any more; the namespace last, if
+this operator made it and nothing of anybody else is in it.
 """
 
 from __future__ import annotations
@@ -53,16 +53,26 @@ def leftovers(cluster: Cluster, member: Member, *, last_in_namespace: bool) -> L
     datacenters = [
         each.metadata.name
         for each in watches.datacenters.by(BY_CLUSTER, key)
-        if mine or each.metadata.deletion_timestamp is not None or each.metadata.name in cluster.placed_datacenters
+        if mine
+        or each.metadata.deletion_timestamp is not None
+        or each.metadata.name in cluster.placed_datacenters
     ]
     foreign = placed is not None and not mine
-    pods = watches.pods.by(BY_CLUSTER, cluster_key(cluster.namespace, clean_label_value(cluster.database_name)))
+    pods = watches.pods.by(
+        BY_CLUSTER, cluster_key(cluster.namespace, clean_label_value(cluster.database_name))
+    )
     return Leftovers(
         plane=member.name,
         cluster=placed.metadata if placed is not None and mine else None,
-        tasks=[each.metadata for each in watches.tasks.by(BY_CLUSTER, key) if cluster.owner.owns(each.metadata.labels)],
+        tasks=[
+            each.metadata
+            for each in watches.tasks.by(BY_CLUSTER, key)
+            if cluster.owner.owns(each.metadata.labels)
+        ],
         secrets=[
-            each.metadata for each in watches.secrets.by(BY_CLUSTER, key) if cluster.owner.owns(each.metadata.labels)
+            each.metadata
+            for each in watches.secrets.by(BY_CLUSTER, key)
+            if cluster.owner.owns(each.metadata.labels)
         ],
         datacenters=() if foreign else datacenters,
         pods=0 if foreign else len(pods),

@@ -1,4 +1,4 @@
-"""What is told of one datacenter: its phase, its conditions, its nodes, in the cluster's status and on its own.
+"""What is told of one datacenter: its phase, its conditions and nodes, in the cluster's status and its own.
 
 While its plane is away the last known values stay, and a condition says that they are old.
 """
@@ -43,7 +43,9 @@ class View:
         if not self.granted:
             return verdicts
         # never taken back: it says where a deletion has to look
-        placed = Verdict(Condition.PLACED, True, Reason.AS_EXPECTED, f"the data plane {plane} is asked for it")
+        placed = Verdict(
+            Condition.PLACED, True, Reason.AS_EXPECTED, f"the data plane {plane} is asked for it"
+        )
         return (*verdicts, placed)
 
     def ready_replicas(self, before: Mapping[str, Any]) -> int:
@@ -68,8 +70,12 @@ def view(snapshot: Snapshot, rollout: Rollout, datacenter: Datacenter) -> View:
         return View(datacenter, phase, reason, waits + tail, None, known, absent=True)
     phase, why, message = _reachable(snapshot, rollout, datacenter, facts)
     granted = datacenter.name in rollout.sizes
-    error = f"; its plane's operator says: {plane.placed.error}" if plane.placed and plane.placed.error else ""
-    return View(datacenter, phase, why, message + error, phase is Phase.READY, facts, absent=False, granted=granted)
+    error = (
+        f"; its plane's operator says: {plane.placed.error}" if plane.placed and plane.placed.error else ""
+    )
+    return View(
+        datacenter, phase, why, message + error, phase is Phase.READY, facts, absent=False, granted=granted
+    )
 
 
 def _absence_reason(plane: PlaneFacts) -> Reason:

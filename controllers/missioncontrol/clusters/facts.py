@@ -95,7 +95,7 @@ class Cluster:
 
     @cached_property
     def placed_datacenters(self) -> dict[str, str]:
-        """The datacenters that a plane was ever asked for, with their planes: noted before anything is written."""
+        """The datacenters ever asked of a plane, with their planes: noted before anything is written."""
         return {
             str(each["name"]): str(each.get("dataPlane") or "")
             for each in self.status.get("datacenters") or ()

@@ -106,16 +106,16 @@ def _placed(obj: Object | None) -> Placed | None:
     )
 
 
-def _datacenters(
-    cluster: Cluster, member: Member, placed: Placed | None
-) -> dict[str, DatacenterFacts]:
+def _datacenters(cluster: Cluster, member: Member, placed: Placed | None) -> dict[str, DatacenterFacts]:
     if placed is None or not cluster.owner.owns(placed.labels):
         return {}
     found = {}
     for name in placed.sizes():
         obj = member.watches.datacenters.get(cluster.namespace, name)
         if obj is not None and _belongs(obj, cluster):
-            key = pods_key(cluster.namespace, clean_label_value(cluster.database_name), clean_label_value(name))
+            key = pods_key(
+                cluster.namespace, clean_label_value(cluster.database_name), clean_label_value(name)
+            )
             found[name] = _facts(obj, member.watches.pods.by(PODS_BY_DATACENTER, key))
     return found
 

@@ -1,8 +1,9 @@
 """What this operator must not do, whatever the stored object says.
 
-Webhooks refuse what is not supported; but they can be away or bypassed, and an operator that shrinks a database
-because a field changed does harm. So the spec is judged again before anything is applied: against the rules,
-and against what the planes were asked for. Whoever fails here is left exactly as it is, with a condition.
+Webhooks refuse what is not supported; but they can be away or bypassed, and an operator that shrinks a
+database because a field changed does harm. So the spec is judged again before anything is applied: against
+the rules, and against what the planes were asked for. Whoever fails here is left exactly as it is, with a
+condition.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def _added(snapshot: Snapshot) -> Objection | None:
     gone = [name for name in cluster.placed_datacenters if name not in present]
     if gone:
         field = f"{FIELD}.cassandra.datacenters"
-        return _objection([rules.not_supported_yet(field, f"removing a datacenter ({', '.join(sorted(gone))})")])
+        return _objection(
+            [rules.not_supported_yet(field, f"removing a datacenter ({', '.join(sorted(gone))})")]
+        )
     return None
 
 

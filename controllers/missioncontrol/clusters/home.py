@@ -58,7 +58,9 @@ class Home:
 
     def pending_planes(self, snapshot: Snapshot) -> list[str]:
         """Registered planes of a cluster of which it is too early to say anything."""
-        return [name for name, facts in snapshot.planes.items() if facts.registered and self.fleet.pending(name)]
+        return [
+            name for name, facts in snapshot.planes.items() if facts.registered and self.fleet.pending(name)
+        ]
 
     def other_users(self, cluster: Cluster, plane: str) -> bool:
         """Whether another cluster of the namespace keeps the namespace of a plane in use.
@@ -86,7 +88,8 @@ class Home:
             for entry in each.status.get("datacenters") or ():
                 member = self.fleet.get(str(entry.get("dataPlane") or ""))
                 if entry.get("phase") == OperationPhase.RUNNING and member is not None and member.usable:
-                    return f"{describe({'metadata': {'name': each.metadata.name}, 'spec': each.spec})} is running"
+                    told = {"metadata": {"name": each.metadata.name}, "spec": each.spec}
+                    return f"{describe(told)} is running"
         return ""
 
 
@@ -100,7 +103,9 @@ def planes_of(stored: Object) -> list[str]:
     """The planes that a stored cluster uses, or is recorded in."""
     view = spec_view({"metadata": {"name": stored.metadata.name}, "spec": stored.spec})
     named = [each.context for each in view.datacenters if each.context]
-    recorded = [str(each.get("dataPlane")) for each in stored.status.get("datacenters") or () if each.get("dataPlane")]
+    recorded = [
+        str(each.get("dataPlane")) for each in stored.status.get("datacenters") or () if each.get("dataPlane")
+    ]
     return list(dict.fromkeys((*named, *recorded)))
 
 

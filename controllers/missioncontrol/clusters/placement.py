@@ -1,7 +1,7 @@
 """One cluster in one plane: the controller that writes there, working from the queue of that plane alone.
 
-It makes the same snapshot and the same decisions as every other, and carries out only the part of its plane; so
-planes need no word from each other, and one that answers slowly delays nobody else.
+It makes the same snapshot and the same decisions as every other, and carries out only the part of its
+plane; so planes need no word from each other, and one that answers slowly delays nobody else.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Placement:
                 return Done("waits until the status of the cluster says that this plane holds a part of it")
         data = await self._home.superusers.data(cluster)
         if data is None:
-            return RequeueAfter(CLEANUP_SECONDS, f"waits for the Secret {cluster.namespace}/{cluster.superuser_secret}")
+            return RequeueAfter(
+                CLEANUP_SECONDS, f"waits for the Secret {cluster.namespace}/{cluster.superuser_secret}"
+            )
         await self._ensure_namespace(cluster, member)
         refusal = await self._ensure_superuser(cluster, member, dict(data))
         if refusal:
@@ -95,7 +97,9 @@ class Placement:
         wanted = {**body, "metadata": {key: body["metadata"][key] for key in ("labels", "annotations")}}
         if differs({key: wanted[key] for key in ("metadata", "spec")}, live):
             await act.apply(client, K8SSANDRA_CLUSTERS, body, resource_version=placed.resource_version)
-            return Done(f"the K8ssandraCluster is changed ({APPLIED_HASH} {body['metadata']['annotations'][APPLIED_HASH]})")
+            return Done(
+                f"the K8ssandraCluster is changed ({wanted['metadata']['annotations'][APPLIED_HASH]})"
+            )
         return Done()
 
     async def _ensure_namespace(self, cluster: Cluster, member: Member) -> None:
@@ -123,11 +127,12 @@ class Placement:
         live = {"metadata": {"labels": copy.metadata.labels}, "data": copy.data}
         if differs({"metadata": {"labels": body["metadata"]["labels"]}, "data": body["data"]}, live):
             if not cluster.owner.owns(copy.metadata.labels):
-                return f"the Secret {cluster.superuser_secret} {describe_owner(copy.metadata.labels)} and is left alone"
+                whose = describe_owner(copy.metadata.labels)
+                return f"the Secret {cluster.superuser_secret} {whose} and is left alone"
             await act.apply(client, SECRETS, body, resource_version=copy.metadata.resource_version)
         return ""
 
-    # Deletion ---------------------------------------------------------------------------------------------------
+    # Deletion -------------------------------------------------------------------------------------
 
     async def _clean_up(self, cluster: Cluster, member: Member) -> Outcome:
         last = not self._home.other_users(cluster, member.name)
@@ -136,11 +141,15 @@ class Placement:
         sentence = left.sentence()
         for task in left.tasks:
             if task.deletion_timestamp is None:
-                await _delete(client.delete(K8SSANDRA_TASKS, task.name, namespace=task.namespace, uid=task.uid))
+                await _delete(
+                    client.delete(K8SSANDRA_TASKS, task.name, namespace=task.namespace, uid=task.uid)
+                )
         if left.cluster is not None:
             if left.cluster.deletion_timestamp is None:
                 meta = left.cluster
-                await _delete(client.delete(K8SSANDRA_CLUSTERS, meta.name, namespace=meta.namespace, uid=meta.uid))
+                await _delete(
+                    client.delete(K8SSANDRA_CLUSTERS, meta.name, namespace=meta.namespace, uid=meta.uid)
+                )
             return Done(sentence)
         if left.tasks or left.datacenters or left.pods:
             return Done(sentence)
@@ -152,13 +161,15 @@ class Placement:
         return await self._remove_namespace(cluster, member, left)
 
     async def _remove_namespace(self, cluster: Cluster, member: Member, left: Leftovers) -> Outcome:
-        """Delete the namespace if nothing of anybody is left in it; else hand it over by taking our labels off."""
+        """Delete the namespace if nothing is left in it; else hand it over by taking our labels off."""
         client, meta = member.cluster.client, left.namespace
         assert meta is not None
         owners = {_owner(each.metadata.labels) for each in member.watches.secrets.all()}
         others = sorted(each for each in owners if each.startswith(f"{cluster.namespace}/"))
         if others:
-            return RequeueAfter(CLEANUP_SECONDS, f"{left.sentence()}, which {', '.join(others)} must leave before")
+            return RequeueAfter(
+                CLEANUP_SECONDS, f"{left.sentence()}, which {', '.join(others)} must leave before"
+            )
         found = {}
         for resource in _CONTENTS:
             found[resource.plural] = await client.list(resource, namespace=cluster.namespace)

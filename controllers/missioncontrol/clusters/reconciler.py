@@ -1,7 +1,7 @@
 """One cluster in the control plane: its superuser, its status, its Datacenter objects, its deletion.
 
-Nothing here waits for a plane: what is told comes from caches, and what is to be done in a plane is done by the
-placement controller of that plane.
+Nothing here waits for a plane: what is told comes from caches, and what is to be done in a plane is done by
+the placement controller of that plane.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Clusters:
         ]
         return await self._home.superusers.ensure(cluster, copies, exists=bool(cluster.placed_datacenters))
 
-    # Telling ----------------------------------------------------------------------------------------------------
+    # Telling --------------------------------------------------------------------------------------
 
     async def _tell(self, cluster: Cluster, status: dict[str, Any]) -> None:
         if status == dict(cluster.status):
@@ -112,7 +112,11 @@ class Clusters:
         reason = reasons.get(Phase(phase), EventReason.PLACED)
         kind = "Warning" if phase == Phase.DEGRADED else "Normal"
         self._recorder.event(
-            STORED_CLUSTERS, stored.metadata, reason=str(reason), note=message, type=kind  # type: ignore[arg-type]
+            STORED_CLUSTERS,
+            stored.metadata,
+            reason=str(reason),
+            note=message,
+            type=kind,  # type: ignore[arg-type]
         )
 
     async def _tell_datacenter(self, snapshot: Snapshot, seen: View) -> None:
@@ -134,9 +138,11 @@ class Clusters:
         status["conditions"] = merge(before.get("conditions") or (), seen.verdicts(), now=now)
         if status != before:
             body = {"metadata": identity, "status": status}
-            await self._client.apply(STORED_DATACENTERS, body, field_manager=FIELD_MANAGER, subresource="status")
+            await self._client.apply(
+                STORED_DATACENTERS, body, field_manager=FIELD_MANAGER, subresource="status"
+            )
 
-    # Deletion ---------------------------------------------------------------------------------------------------
+    # Deletion -------------------------------------------------------------------------------------
 
     async def _delete(self, snapshot: Snapshot) -> Outcome:
         cluster = snapshot.cluster
@@ -180,4 +186,5 @@ class Clusters:
 
 
 def _abandon(plane: str) -> str:
-    return f"and what is there is waited for; if it is gone for good, annotate {Annotation.ABANDON_DATA_PLANES}={plane}"
+    annotation = f"{Annotation.ABANDON_DATA_PLANES}={plane}"
+    return f"and what is there is waited for; if it is gone for good, annotate {annotation}"

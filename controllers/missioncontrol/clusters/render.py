@@ -79,13 +79,13 @@ def render_k8ssandra_cluster(snapshot: Snapshot, rollout: Rollout, plane: str) -
 
 
 def fingerprint(body: Mapping[str, Any]) -> str:
-    """A short hash of what is applied: it shows when a field was dropped, which comparing members does not."""
+    """A short hash of what is applied: it shows a dropped field, which comparing members does not."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def differs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Whether an object lacks anything that is wanted of it; what the server or others added does not count."""
+    """Whether an object lacks anything that is wanted of it; what others added does not count."""
     return not all(key in live and _contained(value, live[key]) for key, value in wanted.items())
 
 
@@ -114,7 +114,10 @@ def _datacenter(datacenter: Datacenter, size: int, *, first: str) -> dict[str, A
     body["size"] = size
     metadata = dict(body.get("metadata") or {})
     if datacenter.name != first:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), Annotation.SKIP_USER_CREATION: "true"}
+        metadata["annotations"] = {
+            **(metadata.get("annotations") or {}),
+            Annotation.SKIP_USER_CREATION: "true",
+        }
     body["metadata"] = metadata
     return body
 

@@ -1,9 +1,9 @@
 """Who owns the system keyspaces, and the replication that it is to give them.
 
 Operators of planes see only their own datacenters and would each replicate the system keyspaces to those
-alone. So exactly one K8ssandraCluster, that of the plane of the first datacenter, carries the map of the whole
-cluster; a datacenter enters it when its nodes have joined, for Cassandra refuses to replicate to a datacenter
-that it does not know.
+alone. So exactly one K8ssandraCluster, that of the plane of the first datacenter, carries the map of the
+whole cluster; a datacenter enters it when its nodes have joined, for Cassandra refuses to replicate to a
+datacenter that it does not know.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Rollout:
 
 
 def initialized(snapshot: Snapshot) -> bool:
-    """Whether any datacenter of the cluster was ever initialised. Once true, the stored status remembers it."""
+    """Whether any datacenter was ever initialised. Once true, the stored status remembers it."""
     remembered = snapshot.cluster.status.get("conditions") or ()
     if any(each.get("type") == Condition.INITIALIZED and each.get("status") == "True" for each in remembered):
         return True
@@ -88,7 +88,7 @@ def _first_obstacle(snapshot: Snapshot) -> str:
     absence = snapshot.plane(first.plane).absence()
     if not absence:
         return ""
-    return f"{absence}, and the first datacenter {first.name} has to be initialised there before any other starts"
+    return f"{absence}, and the first datacenter {first.name} has to be initialised there before any other"
 
 
 def _joining(snapshot: Snapshot, datacenter: Datacenter) -> str:

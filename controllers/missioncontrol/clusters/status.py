@@ -1,4 +1,4 @@
-"""The status of a cluster: phase, conditions and one sentence that says what is going on and what it waits for."""
+"""The status of a cluster: phase, conditions, and a sentence: what is going on, and what it waits for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def cluster_status(
     verdicts = [_ready(views, phase, message, objection), _progressing(phase, views), _reconciled(objection)]
     if rollout.initialized:
         verdicts.append(
-            Verdict(Condition.INITIALIZED, True, Reason.AS_EXPECTED, "a datacenter of the cluster is initialised")
+            Verdict(
+                Condition.INITIALIZED, True, Reason.AS_EXPECTED, "a datacenter of the cluster is initialised"
+            )
         )
     recorded = {str(each.get("name")): each for each in cluster.status.get("datacenters") or ()}
     datacenters = _kept(recorded, views) if objection else []
@@ -108,17 +110,23 @@ def _ready(views: Sequence[View], phase: Phase, message: str, objection: Objecti
 
 
 def _progressing(phase: Phase, views: Sequence[View]) -> Verdict:
-    moving = [view for view in views if not view.absent and view.phase in (Phase.BOOTSTRAPPING, Phase.UPDATING)]
+    moving = [
+        view for view in views if not view.absent and view.phase in (Phase.BOOTSTRAPPING, Phase.UPDATING)
+    ]
     if moving:
         text = "; ".join(f"{view.datacenter.name}: {view.message}" for view in moving)
         return Verdict(Condition.PROGRESSING, True, moving[0].reason, text)
     text = "nothing is left to do" if phase is Phase.READY else "nothing can be done at the moment"
-    return Verdict(Condition.PROGRESSING, False, Reason.AS_EXPECTED if phase is Phase.READY else Reason.WAITING, text)
+    return Verdict(
+        Condition.PROGRESSING, False, Reason.AS_EXPECTED if phase is Phase.READY else Reason.WAITING, text
+    )
 
 
 def _reconciled(objection: Objection | None) -> Verdict:
     if objection is None:
-        return Verdict(Condition.RECONCILED, True, Reason.AS_EXPECTED, "the spec is what the planes are asked for")
+        return Verdict(
+            Condition.RECONCILED, True, Reason.AS_EXPECTED, "the spec is what the planes are asked for"
+        )
     return Verdict(Condition.RECONCILED, False, objection.reason, objection.message)
 
 

@@ -1,7 +1,7 @@
-"""The superuser of a cluster: one Secret in the control plane, copied to every plane before its K8ssandraCluster.
+"""The superuser of a cluster: a Secret here, copied to every plane before its K8ssandraCluster.
 
-It is generated exactly once. When it is lost and databases exist that know the old password, it is taken back
-from a plane, never made anew.
+It is generated exactly once. When it is lost and databases exist that know the old password, it is taken
+back from a plane, never made anew.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ def decide(
 ) -> Make | Objection | None:
     """What to do about the Secret: nothing, make it, or object.
 
-    ``present`` is the data in the control plane, ``copies`` that of the copies in planes, ``exists`` whether any
-    plane may have been asked for the database.
+    ``present`` is the data in the control plane, ``copies`` that of the copies in planes, ``exists`` whether
+    any plane may have been asked for the database.
     """
     name, namespace = cluster.superuser_secret, cluster.namespace
     if present is not None:
         missing = [key for key in KEYS if not present.get(key)]
         if not missing:
             return None
-        text = f"the Secret {namespace}/{name} lacks the key {missing[0]}: a superuser has the keys username and password"
+        text = f"the Secret {namespace}/{name} lacks the key {missing[0]}: it needs username and password"
         return Objection(Reason.INVALID_SPEC, f"spec.k8ssandra.cassandra.superuserSecretRef.name: {text}")
     if cluster.named_superuser_secret:
-        text = f"there is no Secret {name} in the namespace {namespace}: create it with the keys username and password"
+        text = f"there is no Secret {namespace}/{name}: create it with the keys username and password"
         return Objection(Reason.INVALID_SPEC, f"spec.k8ssandra.cassandra.superuserSecretRef.name: {text}")
     for copy in copies:
         if all(copy.get(key) for key in KEYS):

@@ -38,7 +38,7 @@ class Finding:
 
 
 async def check(client: Client) -> Finding | None:
-    """Try everything that is needed; None when the plane did not answer, which is for the health probe to tell."""
+    """Try all that is needed; None when the plane did not answer, which is for the health probe to tell."""
     try:
         for resource in NEEDED:
             response = await client.request(
@@ -60,19 +60,21 @@ def judge(resource: Resource, status: int, message: str) -> Finding | None:
             return Finding(
                 False,
                 Reason.UNAUTHORIZED,
-                "the plane does not accept the credentials of the kubeconfig (users[].user): put a new kubeconfig "
-                "into the Secret",
+                "the plane does not accept the credentials of the kubeconfig (users[].user): put a new "
+                "kubeconfig into the Secret",
             )
         case 403:
             return Finding(
                 False,
                 Reason.FORBIDDEN,
-                f"the user of the kubeconfig may not list {name} there: bind it to the ClusterRole {REMOTE_ROLE} "
-                f"({message})",
+                f"the user of the kubeconfig may not list {name} there: bind it to the ClusterRole "
+                f"{REMOTE_ROLE} ({message})",
             )
         case 404:
             return Finding(
-                False, Reason.CRDS_MISSING, f"the plane does not know {name}: install the data plane's manifests there"
+                False,
+                Reason.CRDS_MISSING,
+                f"the plane does not know {name}: install the data plane's manifests there",
             )
         case _:
             return None

@@ -1,4 +1,4 @@
-"""From a DataPlane and its Secret to a connection, or to the sentence that says what is wrong and what helps."""
+"""From a DataPlane and its Secret to a connection, or to a sentence: what is wrong, and what helps."""
 
 from __future__ import annotations
 
@@ -32,23 +32,25 @@ class Problem:
     message: str
 
 
-def read_credentials(spec: Mapping[str, Any], secret: Secret | None, *, namespace: str) -> Credentials | Problem:
+def read_credentials(
+    spec: Mapping[str, Any], secret: Secret | None, *, namespace: str
+) -> Credentials | Problem:
     """The connection that a DataPlane's spec and its Secret describe."""
     reference = spec.get("kubeconfigSecretRef") or {}
     name, key = str(reference.get("name") or ""), str(reference.get("key") or DEFAULT_KEY)
     if secret is None:
         return Problem(
             Reason.SECRET_NOT_FOUND,
-            f"spec.kubeconfigSecretRef.name: there is no Secret {name} in the namespace {namespace}: create it with "
-            f"a kubeconfig under the key {key}",
+            f"spec.kubeconfigSecretRef.name: there is no Secret {name} in the namespace {namespace}: "
+            f"create it with a kubeconfig under the key {key}",
         )
     encoded = secret.data.get(key)
     if not encoded:
         present = ", ".join(sorted(secret.data)) or "none"
         return Problem(
             Reason.SECRET_NOT_FOUND,
-            f"spec.kubeconfigSecretRef.key: the Secret {namespace}/{name} has no key {key} (its keys: {present}): "
-            "add it or name another",
+            f"spec.kubeconfigSecretRef.key: the Secret {namespace}/{name} has no key {key} (its keys: "
+            f"{present}): add it or name another",
         )
     context = str(spec.get("context") or "")
     where = f"Secret {namespace}/{name}, key {key}"

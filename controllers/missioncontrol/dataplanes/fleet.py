@@ -1,6 +1,7 @@
 """The planes that have joined, by name: what all controllers of this operator look planes up in.
 
-Beside the probe of its health each member has a task that tries it with the requests that the operator lives on.
+Beside the probe of its health each member has a task that tries it with the requests that the operator
+lives on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ JoinHook = Callable[[Member], None]
 
 
 class Fleet:
-    """Members come and go while the operator runs; each has its own connection, caches, queues and backoff."""
+    """Members come and go while the operator runs; each has a connection, caches and queues of its own."""
 
     def __init__(self, manager: Manager, *, control_plane: str, user_agent: str) -> None:
         self.control_plane = control_plane
@@ -110,7 +111,9 @@ class Fleet:
                 if finding.ok:
                     member.watches.hurry()
             elif finding is None and member.finding is not None and not member.finding.ok:
-                member.finding = None  # what was wrong may have been mended; that it does not answer counts now
+                member.finding = (
+                    None  # what was wrong may have been mended; that it does not answer counts now
+                )
             passed = finding is not None and finding.ok
             seconds = CHECK_SECONDS if passed else RECHECK_SECONDS
             if passed:

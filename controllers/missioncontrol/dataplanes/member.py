@@ -1,4 +1,4 @@
-"""A data plane that has joined: its connection, what is watched there, and what was last found when trying it."""
+"""A data plane that has joined: its connection, what is watched there, what was last found when trying it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,12 @@ class Member:
     @property
     def usable(self) -> bool:
         """Whether it answers, accepts us, has what we need, and its caches are the truth."""
-        return bool(self.cluster.health.available) and self.finding is not None and self.finding.ok and self.cluster.synced
+        return (
+            bool(self.cluster.health.available)
+            and self.finding is not None
+            and self.finding.ok
+            and self.cluster.synced
+        )
 
 
 def watch(cluster: Cluster, *, control_plane: str) -> Watches:
@@ -88,8 +93,6 @@ def watch(cluster: Cluster, *, control_plane: str) -> Watches:
         informer.add_index(BY_CLUSTER, _owner_key)
     watches.datacenters.add_index(BY_CLUSTER, _k8ssandra_key)
     return watches
-
-
 
 
 def pods_key(namespace: str, cluster_label: str, datacenter_label: str) -> str:

@@ -1,7 +1,7 @@
 """DataPlanes: who is a member, and what is told of each.
 
-A DataPlane or its Secret that changes lets its member leave and join again with the new credentials; nothing in
-any plane is touched by that, and no other member notices.
+A DataPlane or its Secret that changes lets its member leave and join again with the new credentials;
+nothing in any plane is touched by that, and no other member notices.
 """
 
 from __future__ import annotations

@@ -114,7 +114,9 @@ def _ready(observed: Observed) -> Verdict:
             if untrusted
             else "check clusters[].cluster.server of the kubeconfig, and whether the plane is up"
         )
-        return Verdict(kind, False, reason, f"{observed.server} does not answer ({observed.message}): {remedy}")
+        return Verdict(
+            kind, False, reason, f"{observed.server} does not answer ({observed.message}): {remedy}"
+        )
     if observed.same_as:
         text = f"is the same Kubernetes cluster as the DataPlane {observed.same_as}: delete one of the two"
         return Verdict(kind, False, Reason.NAME_TAKEN, text)

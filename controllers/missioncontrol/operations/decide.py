@@ -1,7 +1,8 @@
 """What an operation does next and what it tells: a pure function of what is stored here and in the planes.
 
-The operation in the control plane first records that it runs, then its tasks are made, one after the other; so
-whoever finds a record that it runs, and a task or none, knows what to do without having been there before.
+The operation in the control plane first records that it runs, then its tasks are made, one after the other;
+so whoever finds a record that it runs, and a task or none, knows what to do without having been there
+before.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def advance(
     failed = next((state for state in states if state.phase is OperationPhase.FAILED), None)
     active = [state for state in states if state.phase is OperationPhase.RUNNING]
     cancel = tuple(
-        state.unit for state in active if operation.cancelled and state.task is not None and not state.task.cancel_asked
+        state.unit
+        for state in active
+        if operation.cancelled and state.task is not None and not state.task.cancel_asked
     )
 
     def told(phase: OperationPhase, reason: Reason, message: str, start: Unit | None = None) -> Progress:
@@ -94,14 +97,17 @@ def _state(
         return _State(unit, None, OperationPhase.COMPLETE)
     if len(siblings) > 1:
         return _State(unit, None, OperationPhase.PENDING)
-    text = f"{_title(unit)}: its K8ssandraTask {unit.task} in the data plane {unit.plane} was deleted by somebody"
+    where = f"in the data plane {unit.plane}"
+    text = f"{_title(unit)}: its K8ssandraTask {unit.task} {where} was deleted by somebody"
     return _State(unit, None, OperationPhase.FAILED, text)
 
 
 def _seen(operation: Operation, unit: Unit, task: Task, plane: PlaneTasks) -> _State:
     title = _title(unit)
     if task.finished and task.cancelled:
-        return _State(unit, task, OperationPhase.CANCELLED, f"{title} was stopped after {task.succeeded} nodes")
+        return _State(
+            unit, task, OperationPhase.CANCELLED, f"{title} was stopped after {task.succeeded} nodes"
+        )
     if task.finished and task.failed:
         detail = f": {task.message}" if task.message else ""
         return _State(unit, task, OperationPhase.FAILED, f"{title} failed on {task.failures} nodes{detail}")
@@ -133,7 +139,9 @@ def _entries(
                 "name": name,
                 "dataPlane": mine[0].unit.plane,
                 "total": totals.get(name, 0),
-                "succeeded": sum(task.succeeded for task in seen) if seen else int(recorded.get("succeeded") or 0),
+                "succeeded": sum(task.succeeded for task in seen)
+                if seen
+                else int(recorded.get("succeeded") or 0),
                 "failed": sum(task.failures for task in seen) if seen else int(recorded.get("failed") or 0),
                 "phase": str(phase),
                 "message": _entry_message(phase, mine, planes),

@@ -71,7 +71,9 @@ def plane_tasks(home: Home, operation: Operation, plane: str) -> PlaneTasks:
         return PlaneTasks(known=False, absence=facts.absence())
     tasks = {
         each.metadata.name: read_task(each)
-        for each in member.watches.tasks.by(BY_CLUSTER, cluster_key(operation.meta.namespace, operation.cluster))
+        for each in member.watches.tasks.by(
+            BY_CLUSTER, cluster_key(operation.meta.namespace, operation.cluster)
+        )
         if each.metadata.labels.get(Label.MC_OPERATION) == label_value(operation.meta.name)
     }
     return PlaneTasks(tasks, known=member.cluster.synced, absence=_absence(member))

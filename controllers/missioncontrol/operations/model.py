@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from controllers.missioncontrol.conditions import find, holds
@@ -120,7 +119,10 @@ def read_task(obj: Object) -> Task:
     invalid = holds(conditions, Condition.INVALID)
     complete = bool(status.get("completionTime")) or holds(conditions, Condition.COMPLETE)
     cancelled = holds(conditions, Condition.CANCELLED)
-    told = next((find(conditions, each) for each in (Condition.INVALID, Condition.FAILED) if holds(conditions, each)), None)
+    told = next(
+        (find(conditions, each) for each in (Condition.INVALID, Condition.FAILED) if holds(conditions, each)),
+        None,
+    )
     failures = int(status.get("failed") or 0)
     return Task(
         meta=obj.metadata,
@@ -145,10 +147,12 @@ def label_value(name: str) -> str:
     return f"{name[: LABEL_LIMIT - 9].rstrip('.-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def units(operation: Operation, *, database: str, planes: Mapping[str, str], racks: Mapping[str, Sequence[str]]) -> list[Unit]:
+def units(
+    operation: Operation, *, database: str, planes: Mapping[str, str], racks: Mapping[str, Sequence[str]]
+) -> list[Unit]:
     """What has to be done, in order: the datacenters as listed, named racks by their StatefulSets.
 
-    ``planes`` maps the datacenters of the cluster, in its order, to planes; ``racks`` to the names of their racks.
+    ``planes`` maps the datacenters of the cluster, in its order, to planes; ``racks`` to their racks.
     """
     wanted = [str(each) for each in operation.spec.get("datacenters") or ()] or list(planes)
     arguments = operation.spec.get(operation.type.lower()) or {}

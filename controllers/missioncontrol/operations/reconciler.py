@@ -47,7 +47,12 @@ class Operations:
     """Reconciles stored operations."""
 
     def __init__(
-        self, home: Home, client: Client, recorder: EventRecorder, *, wake: Callable[[Sequence[str], Key], None]
+        self,
+        home: Home,
+        client: Client,
+        recorder: EventRecorder,
+        *,
+        wake: Callable[[Sequence[str], Key], None],
     ) -> None:
         self._home = home
         self._client = client
@@ -71,7 +76,7 @@ class Operations:
             return await self._follow(scene, key)
         return await self._queue(scene, key)
 
-    # Before it begins -------------------------------------------------------------------------------------------
+    # Before it begins -----------------------------------------------------------------------------
 
     async def _queue(self, scene: Scene, key: Key) -> Outcome:
         operation, now = scene.operation, stamp(datetime.now(UTC))
@@ -81,14 +86,21 @@ class Operations:
             operation.spec,
             scene.stored_cluster,
             scene.stored_datacenters,
-            others=[{"metadata": {"name": each.meta.name}, "spec": each.spec, "status": each.status} for each in before],
+            others=[
+                {"metadata": {"name": each.meta.name}, "spec": each.spec, "status": each.status}
+                for each in before
+            ],
         )
         if isinstance(outcome, Refusal):
             reason = Reason.CLUSTER_NOT_FOUND if scene.cluster is None else Reason.REFUSED
             return await self._end(operation, reason, outcome.message, planned=False)
         if operation.cancelled:
             status = ended_status(
-                operation, OperationPhase.CANCELLED, Reason.CANCELLED, "was cancelled before it began", now=now
+                operation,
+                OperationPhase.CANCELLED,
+                Reason.CANCELLED,
+                "was cancelled before it began",
+                now=now,
             )
             return await self._write(operation, status)
         if scene.cluster is not None and scene.cluster.deleting:
@@ -98,7 +110,9 @@ class Operations:
             text = f"onConflict is Reject, and {before[0].title} is {before[0].phase.lower()}"
             return await self._end(operation, Reason.REFUSED, text, planned=True)
         if outcome.blocking:
-            await self._write(operation, waiting_status(operation, outcome, "; ".join(outcome.blocking), now=now))
+            await self._write(
+                operation, waiting_status(operation, outcome, "; ".join(outcome.blocking), now=now)
+            )
             return RequeueAfter(QUEUE_SECONDS, f"waits: {'; '.join(outcome.blocking)}")
         return await self._admit(scene, outcome, key)
 
@@ -128,7 +142,7 @@ class Operations:
         return [read_operation(each) for each in self._home.operations.by(BY_CLUSTER, key)]
 
     async def _adopt(self, scene: Scene) -> bool:
-        """Our finalizer, and the cluster as owner: an operation goes with its cluster. True when that was missing."""
+        """Our finalizer, and the cluster as owner, with which it goes. True when that was missing."""
         meta, cluster = scene.operation.meta, scene.cluster
         patch: dict[str, Any] = {}
         if Finalizer.MISSION_CONTROL not in meta.finalizers:
@@ -139,11 +153,15 @@ class Operations:
             return False
         patch["resourceVersion"] = meta.resource_version
         await self._client.merge_patch(
-            STORED_OPERATIONS, meta.name, {"metadata": patch}, namespace=meta.namespace, field_manager=FIELD_MANAGER
+            STORED_OPERATIONS,
+            meta.name,
+            {"metadata": patch},
+            namespace=meta.namespace,
+            field_manager=FIELD_MANAGER,
         )
         return True
 
-    # While it runs ----------------------------------------------------------------------------------------------
+    # While it runs --------------------------------------------------------------------------------
 
     async def _follow(self, scene: Scene, key: Key) -> Outcome:
         operation = scene.operation
@@ -151,7 +169,9 @@ class Operations:
             text = f"the cluster {operation.cluster} does not exist any more"
             return await self._end(operation, Reason.CLUSTER_NOT_FOUND, text)
         if scene.cluster.deleting:
-            return await self._end(operation, Reason.REFUSED, f"the cluster {operation.cluster} is being deleted")
+            return await self._end(
+                operation, Reason.REFUSED, f"the cluster {operation.cluster} is being deleted"
+            )
         progress = advance(operation, scene.units, scene.planes, scene.totals)
         status = running_status(operation, progress, now=stamp(datetime.now(UTC)))
         outcome = await self._write(operation, status)
@@ -182,7 +202,7 @@ class Operations:
             )
         return Done(message)
 
-    # After it ended ---------------------------------------------------------------------------------------------
+    # After it ended -------------------------------------------------------------------------------
 
     async def _expire(self, operation: Operation) -> Outcome:
         ttl, ended = operation.spec.get("ttlSecondsAfterFinished"), operation.status.get("completionTime")
@@ -221,7 +241,7 @@ class Operations:
         return Done("none of its tasks is left")
 
     def _waits(self, scene: Scene) -> list[str]:
-        """What still holds an operation. Without its cluster nothing does: the cluster's deletion took the tasks."""
+        """What still holds an operation. Without its cluster nothing does: its deletion took the tasks."""
         if scene.cluster is None or not scene.operation.started:
             return []
         waits = []
@@ -230,7 +250,9 @@ class Operations:
                 continue
             if plane.tasks:
                 names = ", ".join(plane.tasks)
-                waits.append(f"the data plane {name} still has {names}{f' ({plane.absence})' if plane.absence else ''}")
+                waits.append(
+                    f"the data plane {name} still has {names}{f' ({plane.absence})' if plane.absence else ''}"
+                )
             elif not plane.known:
                 waits.append(f"waits for what is there, as {plane.absence}")
         return waits

@@ -53,7 +53,13 @@ def running_status(operation: Operation, progress: Progress, *, now: str) -> dic
 
 
 def ended_status(
-    operation: Operation, phase: OperationPhase, reason: Reason, message: str, *, now: str, planned: bool | None = None
+    operation: Operation,
+    phase: OperationPhase,
+    reason: Reason,
+    message: str,
+    *,
+    now: str,
+    planned: bool | None = None,
 ) -> dict[str, Any]:
     """An operation that ended without having touched anything, or that can touch nothing any more."""
     verdicts = [

@@ -1,4 +1,4 @@
-"""The tasks of one operation in one plane: made, told to stop, deleted, from the queue of that plane alone."""
+"""The tasks of one operation in one plane: made, stopped, deleted, from the queue of that plane alone."""
 
 from __future__ import annotations
 

@@ -83,7 +83,12 @@ class Api:
         return self.client.request("POST", resource.path(namespace), full)
 
     def patch(
-        self, resource: Resource, name: str, patch: Json, namespace: str | None = None, subresource: str | None = None
+        self,
+        resource: Resource,
+        name: str,
+        patch: Json,
+        namespace: str | None = None,
+        subresource: str | None = None,
     ) -> Json:
         path = resource.path(namespace, name, subresource)
         return self.client.request("PATCH", path, patch, content_type="application/merge-patch+json")
@@ -107,18 +112,22 @@ def install(plane: ControlPlane, kind: str) -> Api:
     for document in crds("data-plane" if kind == "data-plane" else "control-plane"):
         api.apply(document)
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
-    rules = [each for each in (DATA_PLANE if kind == "data-plane" else CONTROL_PLANE) if each.component == OPERATOR]
+    rules = [
+        each for each in (DATA_PLANE if kind == "data-plane" else CONTROL_PLANE) if each.component == OPERATOR
+    ]
     group = "/apis/rbac.authorization.k8s.io/v1"
     for document in component_roles(rules):
         metadata = document["metadata"]
         if "subjects" in document:
-            document["subjects"] = [{"kind": "User", "name": OPERATOR, "apiGroup": "rbac.authorization.k8s.io"}]
+            document["subjects"] = [
+                {"kind": "User", "name": OPERATOR, "apiGroup": "rbac.authorization.k8s.io"}
+            ]
         place = f"namespaces/{metadata['namespace']}/" if metadata.get("namespace") else ""
         plural = document["kind"].lower() + "s"
         api.client.apply(f"{group}/{place}{plural}/{metadata['name']}", document)
 
     def served() -> bool:
-        return [api.list(K8SSANDRA_TASKS if kind == "data-plane" else STORED_OPERATIONS)] is not None
+        return [api.list(K8SSANDRA_TASKS if kind == "data-plane" else STORED_OPERATIONS)] != None
 
     eventually(served, within=20)
     return api
@@ -203,7 +212,9 @@ class PlayedPlane:
             for entry in wanted:
                 api.delete(CASSANDRA_DATACENTERS, entry["metadata"]["name"], namespace)
                 for pod in self._pods(api, meta, entry):
-                    api.client.request("DELETE", PODS.path(namespace, pod["metadata"]["name"]), {"gracePeriodSeconds": 0})
+                    api.client.request(
+                        "DELETE", PODS.path(namespace, pod["metadata"]["name"]), {"gracePeriodSeconds": 0}
+                    )
             api.patch(K8SSANDRA_CLUSTERS, meta["name"], {"metadata": {"finalizers": []}}, namespace)
             return
         for entry in wanted:
@@ -211,24 +222,34 @@ class PlayedPlane:
 
     def _pods(self, api: Api, meta: Json, entry: Json) -> list[Json]:
         prefix = f"{meta['name']}-{entry['metadata']['name']}-"
-        return [each for each in api.list(PODS, meta["namespace"]) if each["metadata"]["name"].startswith(prefix)]
+        return [
+            each for each in api.list(PODS, meta["namespace"]) if each["metadata"]["name"].startswith(prefix)
+        ]
 
     def _datacenter(self, api: Api, cluster: Json, entry: Json) -> None:
         meta, name = cluster["metadata"], entry["metadata"]["name"]
         namespace, size = meta["namespace"], entry["size"]
         found = api.find(CASSANDRA_DATACENTERS, name, namespace)
-        spec = {"clusterName": meta["name"], "serverType": "cassandra", "serverVersion": "5.0.4", "size": size,
-                "storageConfig": {}}  # fmt: skip
+        version = {"serverType": "cassandra", "serverVersion": "5.0.4"}
+        spec = {**version, "clusterName": meta["name"], "size": size, "storageConfig": {}}
         if found is None:
             labels = {"k8ssandra.io/cluster-name": meta["name"], "k8ssandra.io/cluster-namespace": namespace}
-            found = api.create(CASSANDRA_DATACENTERS, {"metadata": {"name": name, "labels": labels}, "spec": spec}, namespace)
+            found = api.create(
+                CASSANDRA_DATACENTERS, {"metadata": {"name": name, "labels": labels}, "spec": spec}, namespace
+            )
         elif found["spec"]["size"] != size:
             found = api.patch(CASSANDRA_DATACENTERS, name, {"spec": {"size": size}}, namespace)
         pods = self._pods(api, meta, entry)
         if len(pods) < size:
             pods.append(self._start(api, meta["name"], namespace, name, len(pods)))
         done = len(pods) >= size
-        ready = {"type": "Ready", "status": str(done), "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "", "message": ""}
+        ready = {
+            "type": "Ready",
+            "status": str(done),
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+            "reason": "",
+            "message": "",
+        }
         before = {each["type"]: each for each in (found.get("status") or {}).get("conditions") or ()}
         conditions = [{**ready, "status": "True" if done or "Ready" in before else "False"}]
         if done or "Initialized" in before:
@@ -237,7 +258,9 @@ class PlayedPlane:
             "cassandraOperatorProgress": "Ready" if done else "Updating",
             "observedGeneration": found["metadata"]["generation"],
             "conditions": conditions,
-            "nodeStatuses": {each["metadata"]["name"]: {"hostID": f"id-{each['metadata']['name']}"} for each in pods},
+            "nodeStatuses": {
+                each["metadata"]["name"]: {"hostID": f"id-{each['metadata']['name']}"} for each in pods
+            },
         }
         if (found.get("status") or {}) != status:
             api.patch(CASSANDRA_DATACENTERS, name, {"status": status}, namespace, "status")
@@ -301,13 +324,19 @@ class World:
 
 def cluster_body(name: str, *datacenters: tuple[str, str, int]) -> Json:
     """A cluster of datacenters (name, plane, size)."""
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "standard"}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": "standard",
+    }
     cassandra = {
         "serverType": "cassandra",
         "serverVersion": "5.0.4",
         "storageConfig": {"cassandraDataVolumeClaimSpec": claim},
         "racks": [{"name": "r1"}],
-        "datacenters": [{"metadata": {"name": dc}, "k8sContext": plane, "size": size} for dc, plane, size in datacenters],
+        "datacenters": [
+            {"metadata": {"name": dc}, "k8sContext": plane, "size": size} for dc, plane, size in datacenters
+        ],
     }
     return {"metadata": {"name": name}, "spec": {"k8ssandra": {"cassandra": cassandra}}}
 
@@ -345,10 +374,14 @@ def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     process.start()
     try:
         for name in world.planes:
-            eventually(lambda name=name: world.ready(name)["status"] == "True", within=30, what=f"{name} is Ready")
+            eventually(
+                lambda name=name: world.ready(name)["status"] == "True", within=30, what=f"{name} is Ready"
+            )
         yield process
     finally:
         if process.process is not None and process.process.poll() is None:
             assert process.end() == 0, process.log.read_text()[-3000:]
-        faults = [line for line in process.log.read_text().splitlines() if "has a fault" in line or "panic" in line]
+        faults = [
+            line for line in process.log.read_text().splitlines() if "has a fault" in line or "panic" in line
+        ]
         assert not faults, json.dumps(faults[:3])

@@ -27,7 +27,9 @@ def demo(world: World, operator: Process) -> World:
     world.home.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}})
     body = cluster_body("demo", ("dc1", "data-plane-1", 3), ("dc2", "data-plane-2", 3))
     world.home.create(STORED_CLUSTERS, body, NS)
-    eventually(lambda: world.condition("demo", NS, "Ready")["status"] == "True", within=40, what="demo is Ready")
+    eventually(
+        lambda: world.condition("demo", NS, "Ready")["status"] == "True", within=40, what="demo is Ready"
+    )
     return world
 
 
@@ -49,11 +51,16 @@ def test_each_plane_gets_its_own_datacenters_and_the_seeds_of_the_others(demo: W
         assert datacenter["metadata"]["name"] == name
         assert "k8sContext" not in datacenter
         assert "externalDatacenters" not in body["spec"]  # type: ignore[operator]
-    assert eventually(lambda: placed(demo, "data-plane-1")["spec"]["cassandra"]["additionalSeeds"]) == ["10.2.0.1", "10.2.0.2"]  # type: ignore[index]
+    assert eventually(lambda: placed(demo, "data-plane-1")["spec"]["cassandra"]["additionalSeeds"]) == [
+        "10.2.0.1",
+        "10.2.0.2",
+    ]  # type: ignore[index]
     assert two["spec"]["cassandra"]["additionalSeeds"] == ["10.1.0.1", "10.1.0.2"]  # type: ignore[index]
 
 
-def test_only_the_first_datacenter_creates_roles_and_only_its_plane_owns_the_system_keyspaces(demo: World) -> None:
+def test_only_the_first_datacenter_creates_roles_and_only_its_plane_owns_the_system_keyspaces(
+    demo: World,
+) -> None:
     one, two = placed(demo, "data-plane-1"), placed(demo, "data-plane-2")
     key = "k8ssandra.io/initial-system-replication"
     eventually(lambda: placed(demo, "data-plane-1")["metadata"]["annotations"][key] == '{"dc1":3,"dc2":3}')  # type: ignore[index]
@@ -89,7 +96,11 @@ def test_the_status_tells_of_every_datacenter_and_node(demo: World) -> None:
 def test_an_edit_in_a_plane_is_taken_back_and_what_did_not_differ_is_not_written(demo: World) -> None:
     api = demo.planes["data-plane-2"].api
     api.patch(K8SSANDRA_CLUSTERS, "demo", {"spec": {"cassandra": {"additionalSeeds": ["10.9.9.9"]}}}, NS)
-    eventually(lambda: placed(demo, "data-plane-2")["spec"]["cassandra"]["additionalSeeds"] == ["10.1.0.1", "10.1.0.2"])  # type: ignore[index]
+    eventually(
+        lambda: (
+            placed(demo, "data-plane-2")["spec"]["cassandra"]["additionalSeeds"] == ["10.1.0.1", "10.1.0.2"]
+        )
+    )  # type: ignore[index]
     before = placed(demo, "data-plane-1")["metadata"]["generation"]  # type: ignore[index]
     demo.home.patch(STORED_CLUSTERS, "demo", {"metadata": {"labels": {"touched": "yes"}}}, NS)
     eventually(lambda: demo.cluster("demo", NS)["metadata"]["labels"]["touched"])
@@ -142,7 +153,9 @@ def test_a_dark_plane_is_seen_and_holds_nobody_and_catches_up(demo: World, opera
     for entry in spec["k8ssandra"]["cassandra"]["datacenters"]:
         entry["size"] = 5
     demo.home.patch(STORED_CLUSTERS, "demo", {"spec": spec}, NS)
-    eventually(lambda: demo.home.get(STORED_DATACENTERS, "demo.dc1", NS)["status"]["readyReplicas"] == 5, within=15)
+    eventually(
+        lambda: demo.home.get(STORED_DATACENTERS, "demo.dc1", NS)["status"]["readyReplicas"] == 5, within=15
+    )
     datacenter = demo.home.get(STORED_DATACENTERS, "demo.dc2", NS)
     assert datacenter["status"]["readyReplicas"] == 4
     assert len(datacenter["status"]["nodes"]) == 4
@@ -181,7 +194,11 @@ def test_a_name_that_is_taken_is_left_alone(demo: World) -> None:
 
 def test_a_plane_in_use_stays_and_says_who_uses_it(demo: World) -> None:
     demo.home.delete(STORED_DATA_PLANES, "data-plane-2")
-    stored = eventually(lambda: (p := demo.home.get(STORED_DATA_PLANES, "data-plane-2"))["metadata"]["deletionTimestamp"] and p)
+    stored = eventually(
+        lambda: (
+            (p := demo.home.get(STORED_DATA_PLANES, "data-plane-2"))["metadata"]["deletionTimestamp"] and p
+        )
+    )
     eventually(lambda: "store/demo" in demo.home.get(STORED_DATA_PLANES, "data-plane-2")["status"]["message"])
     assert stored["metadata"]["finalizers"]
     assert demo.ready("data-plane-2")["status"] == "True"
@@ -207,7 +224,11 @@ def test_deletion_waits_for_a_plane_that_is_away_until_it_is_given_up(
     demo: World, make_namespace: Callable[[ControlPlane], str]
 ) -> None:
     namespace = make_namespace(demo.home.plane)
-    demo.home.create(STORED_CLUSTERS, cluster_body("gone", ("dc1", "data-plane-1", 1), ("dc2", "data-plane-2", 1)), namespace)
+    demo.home.create(
+        STORED_CLUSTERS,
+        cluster_body("gone", ("dc1", "data-plane-1", 1), ("dc2", "data-plane-2", 1)),
+        namespace,
+    )
     eventually(lambda: demo.condition("gone", namespace, "Ready")["status"] == "True", within=30)
     dark = demo.planes["data-plane-2"]
     dark.plane.stop(kill=True)

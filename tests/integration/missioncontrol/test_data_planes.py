@@ -31,7 +31,10 @@ def test_a_plane_tells_its_version_and_when_it_was_heard(world: World, operator:
     assert status["server"] == world.planes["data-plane-1"].plane.server
     first = status["lastContactTime"]
     later = eventually(
-        lambda: (t := world.home.get(STORED_DATA_PLANES, "data-plane-1")["status"]["lastContactTime"]) != first and t,
+        lambda: (
+            (t := world.home.get(STORED_DATA_PLANES, "data-plane-1")["status"]["lastContactTime"]) != first
+            and t
+        ),
         within=25,
     )
     assert later > first

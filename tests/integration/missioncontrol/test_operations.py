@@ -1,4 +1,4 @@
-"""A rolling restart over two planes: planned, queued, carried out datacenter by datacenter, stopped, cleared away."""
+"""A rolling restart over two planes: planned, queued, carried out in order, stopped, cleared away."""
 
 from __future__ import annotations
 
@@ -43,14 +43,22 @@ def task(world: World, plane: str, name: str) -> Json | None:
 def finish(world: World, plane: str, name: str, succeeded: int, **conditions: str) -> None:
     found = {"Complete": "True", **conditions}
     told = [
-        {"type": key, "status": value, "reason": key, "message": "as played", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        {
+            "type": key,
+            "status": value,
+            "reason": key,
+            "message": "as played",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
         for key, value in found.items()
     ]
     played = {"succeeded": succeeded, "completionTime": "2026-01-01T00:00:00Z", "conditions": told}
     world.planes[plane].api.patch(K8SSANDRA_TASKS, name, {"status": played}, NS, "status")
 
 
-def test_it_goes_datacenter_by_datacenter_as_listed_over_a_killed_operator(ready: World, operator: Process) -> None:
+def test_it_goes_datacenter_by_datacenter_as_listed_over_a_killed_operator(
+    ready: World, operator: Process
+) -> None:
     restart(ready, "r1", datacenters=["dc2", "dc1"])
     first = eventually(lambda: task(ready, PLANES[1], "rollingrestart.r1-dc2"))
     assert first["spec"]["template"]["jobs"] == [{"name": "rollingrestart.r1", "command": "restart"}]
@@ -70,7 +78,10 @@ def test_it_goes_datacenter_by_datacenter_as_listed_over_a_killed_operator(ready
     finish(ready, PLANES[0], "rollingrestart.r1-dc1", 2)
     done = eventually(lambda: (s := status(ready, "r1"))["phase"] == "Complete" and s)
     assert {each["type"]: each["status"] for each in done["conditions"]}["Complete"] == "True"
-    assert [(each["name"], each["succeeded"], each["total"]) for each in done["datacenters"]] == [("dc2", 1, 1), ("dc1", 2, 2)]
+    assert [(each["name"], each["succeeded"], each["total"]) for each in done["datacenters"]] == [
+        ("dc2", 1, 1),
+        ("dc1", 2, 2),
+    ]
 
 
 def test_one_at_a_time_queue_or_reject(ready: World) -> None:
@@ -109,7 +120,10 @@ def test_cancel_travels_and_the_end_is_confirmed_by_the_plane(ready: World) -> N
 def test_what_cannot_be_done_fails_with_a_sentence(ready: World) -> None:
     restart(ready, "lost", clusterName="nowhere")
     restart(ready, "far", datacenters=["dc9"])
-    assert "no such MissionControlCluster" in eventually(lambda: phase(ready, "lost") == "Failed" and status(ready, "lost"))["message"]
+    assert (
+        "no such MissionControlCluster"
+        in eventually(lambda: phase(ready, "lost") == "Failed" and status(ready, "lost"))["message"]
+    )
     message = eventually(lambda: phase(ready, "far") == "Failed" and status(ready, "far"))["message"]
     assert "spec.datacenters[0]" in message
     assert "dc1, dc2" in message

@@ -93,7 +93,10 @@ def test_only_the_named_racks_restart() -> None:
 
 
 def test_pods_that_no_status_names_yet_are_derived() -> None:
-    assert pods(planned({}, datacenter("dc1", {"r1": 2}, nodes=False))) == ["demo-dc1-r1-sts-1", "demo-dc1-r1-sts-0"]
+    assert pods(planned({}, datacenter("dc1", {"r1": 2}, nodes=False))) == [
+        "demo-dc1-r1-sts-1",
+        "demo-dc1-r1-sts-0",
+    ]
 
 
 def test_availability_and_message_say_what_stays() -> None:
@@ -109,7 +112,11 @@ def test_a_datacenter_that_is_not_ready_blocks() -> None:
 
 def test_an_earlier_operation_blocks_and_a_finished_one_does_not() -> None:
     others = [
-        {"metadata": {"name": "rollingrestart.a"}, "spec": {"type": "RollingRestart"}, "status": {"phase": phase}}
+        {
+            "metadata": {"name": "rollingrestart.a"},
+            "spec": {"type": "RollingRestart"},
+            "status": {"phase": phase},
+        }
         for phase in ("Running", "Complete")
     ]
     outcome = planned({}, datacenter("dc1", {"r1": 1}), others=others)
@@ -122,7 +129,10 @@ def test_an_earlier_operation_blocks_and_a_finished_one_does_not() -> None:
         ({"datacenters": ["dc1", "dc9"]}, ["spec.datacenters[1]"]),
         ({"datacenters": ["dc1", "dc1"]}, ["spec.datacenters[1]"]),
         ({"rollingrestart": {"racks": ["r1", "r9"]}}, ["spec.rollingrestart.racks[1]"]),
-        ({"datacenters": ["x"], "rollingrestart": {"racks": ["y"]}}, ["spec.datacenters[0]", "spec.rollingrestart.racks[0]"]),
+        (
+            {"datacenters": ["x"], "rollingrestart": {"racks": ["y"]}},
+            ["spec.datacenters[0]", "spec.rollingrestart.racks[0]"],
+        ),
     ],
     ids=["unknown datacenter", "datacenter twice", "unknown rack", "all causes at once"],
 )
