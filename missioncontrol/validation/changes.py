@@ -27,8 +27,8 @@ _DEFAULTS: Final[dict[str, object]] = {
 def change_causes(old: SpecView, new: SpecView, *, rollout: bool = False) -> list[Cause]:
     """Every rule about the difference between two versions of a spec.
 
-    `rollout` is for the copy that a control plane writes into a data plane: it has judged the whole already, and
-    hands out datacenters and growth one by one.
+    `rollout` is for the copy that a control plane writes into a data plane: it has judged the whole already,
+    and hands out datacenters and growth one by one.
     """
     return [*_cluster_changes(old, new), *_datacenter_changes(old, new, rollout=rollout)]
 

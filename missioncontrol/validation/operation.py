@@ -77,6 +77,20 @@ def _cluster_causes(operation: Mapping[str, Any], cluster: Mapping[str, Any], ta
         elif datacenter in seen:
             yield duplicate(field, datacenter)
         seen.add(text(datacenter))
+    yield from _rack_causes(operation, cluster, seen or set(known))
+
+
+def _rack_causes(
+    operation: Mapping[str, Any], cluster: Mapping[str, Any], chosen: set[str]
+) -> Iterator[Cause]:
+    """Racks, for the kinds that can be told some: each is one of a chosen datacenter."""
+    member = text(at(operation, "spec", "type")).lower()
+    views = [each for each in spec_view(cluster).datacenters if each.name in chosen]
+    present = sorted({name for each in views for name in each.rack_names})
+    for index, rack in enumerate(sequence(at(operation, "spec", member, "racks"))):
+        if rack not in present:
+            detail = f"the racks of these datacenters are: {', '.join(present)}"
+            yield not_found(f"spec.{member}.racks[{index}]", rack, detail)
 
 
 def _ttl_causes(operation: Mapping[str, Any]) -> Iterator[Cause]:

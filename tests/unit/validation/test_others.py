@@ -191,6 +191,14 @@ def an_operation(name: str = "rollingrestart.r1", **spec: Any) -> dict[str, Any]
         pytest.param(
             an_operation(datacenters=["dc1", "dc1"]), ["spec.datacenters[1]"], id="a datacenter twice"
         ),
+        pytest.param(
+            an_operation(rollingrestart={"racks": ["r2", "default"]}), [], id="racks of its datacenters"
+        ),
+        pytest.param(
+            an_operation(rollingrestart={"racks": ["r1", "r9"]}),
+            ["spec.rollingrestart.racks[1]"],
+            id="an unknown rack",
+        ),
         pytest.param(an_operation(clusterName=""), ["spec.clusterName"], id="no cluster"),
         pytest.param(an_operation(name="r1"), ["metadata.name"], id="a name without its kind"),
         pytest.param(an_operation(backup={}), ["spec.backup"], id="arguments of another kind"),
