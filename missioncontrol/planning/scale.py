@@ -65,7 +65,7 @@ def _nearest(
     largest = MAX_REPLICAS // count
     share = min(max(replicas // count, 0), largest)
     low, high = max(min(sizes.values()), 1), max(*sizes.values(), share)
-    # beyond the largest present size only multiples of every rack count work, and one is never farther than `step`
+    # beyond the largest present size only multiples of every rack count work: one lies within `step`
     above = [
         each
         for each in range(share, min(high + step, largest) + 1)
