@@ -100,6 +100,7 @@ def bootstrap(environment: Environment, namespace: str, *, within: float) -> lis
         watch.terminate()
         watch.wait(timeout=10)
         reader.join(timeout=10)
+        watch.stdout.close()
     breaches = list(dict.fromkeys(watcher.breaches))
     if ready.code != 0:
         breaches.append(f"not Ready within {within:.0f} s")
