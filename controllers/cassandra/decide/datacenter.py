@@ -29,7 +29,7 @@ from missioncontrol.api.names import Annotation, Condition, Finalizer, LabelValu
 
 Conditions = dict[str, tuple[bool, str, str]]
 
-HEALTH_PAUSE = 2.0
+HEALTH_PAUSE = 1.0
 """Seconds between two looks at nodes that are ready but do not see each other: gossip cannot be watched."""
 UNSETTLED_PAUSE = 30.0
 OVER = (

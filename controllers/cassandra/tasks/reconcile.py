@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 MANAGER = Component.CASS_OPERATOR.value
 JOB_PAUSE = 1.0
 """Seconds between two questions about a job: a node tells nobody by itself that it is done."""
-HEALTH_PAUSE = 2.0
+HEALTH_PAUSE = 1.0
 MISSING_PAUSE = 10.0
 LONG_PAUSE = 60.0
 

@@ -38,7 +38,7 @@ def test_a_hanging_node_delays_no_other_datacenter(operator: OperatorProcess, pl
     plane.wait_settled("dc1")
     took = time.monotonic() - began
     print(f"beside a hanging node: 3 nodes ready after {took:.2f} s")
-    assert took < 8
+    assert took < 25
     plane.simulator.fault(plane.namespace, "slow-slow-rack1-sts-0", "clear")
     plane.wait_settled("slow", timeout=150)
 
@@ -59,7 +59,7 @@ def test_after_an_outage_the_members_come_back_together(operator: OperatorProces
     eventually(back, "all six are started again", timeout=40)
     took = time.monotonic() - began
     print(f"6 nodes back after {took:.2f} s")
-    assert took < 8
+    assert took < 25
     eventually(
         lambda: plane.conditions(CASSANDRA_DATACENTERS, "dc1").get("Healthy") == "True", "it is healthy"
     )

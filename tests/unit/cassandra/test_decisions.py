@@ -114,7 +114,7 @@ def test_ready_pods_that_do_not_see_each_other_are_not_healthy() -> None:
     plan = decide(with_objects(snapshot(RUNNING, of=dc)), NOW)
     assert not plan.settled
     assert plan.conditions["Healthy"][0] is False
-    assert plan.wait == 2.0
+    assert plan.wait == 1.0
 
 
 REFUSED: list[Any] = [
