@@ -46,6 +46,8 @@ def friendly(function: F) -> F:
             return function(*args, **kwargs)
         except LocalError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends quietly: the reader has seen enough
         except OSError as error:
             raise click.ClickException(
                 f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")

@@ -21,6 +21,8 @@ from missioncontrol.local.errors import LocalError
 
 JsonObject = dict[str, Any]
 
+_JSON = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -49,7 +51,7 @@ class AdminClient:
         self._context = ssl.create_default_context(cafile=str(ca))
         if client is not None:
             self._context.load_cert_chain(client.cert, client.key)
-        self._headers = {"Accept": "application/json", "User-Agent": "missioncontrol-local"}
+        self._headers = {"User-Agent": "missioncontrol-local"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout
@@ -73,14 +75,15 @@ class AdminClient:
         body: object = None,
         *,
         query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> JsonObject:
         """The decoded answer; an answer of 400 and above is raised as AdminError."""
         status, raw = self._exchange(
             method,
             f"{path}?{urlencode(query)}" if query else path,
             None if body is None else json.dumps(body).encode(),
-            {**self._headers, **({} if body is None else {"Content-Type": content_type})},
+            {**self._headers, "Accept": accept, **({} if body is None else {"Content-Type": content_type})},
         )
         document: JsonObject
         try:
@@ -95,10 +98,10 @@ class AdminClient:
     def get(self, path: str) -> JsonObject:
         return self.request("GET", path)
 
-    def find(self, path: str) -> JsonObject | None:
+    def find(self, path: str, *, metadata_only: bool = False) -> JsonObject | None:
         """As `get`, but None for what does not exist."""
         try:
-            return self.request("GET", path)
+            return self.request("GET", path, accept=_METADATA if metadata_only else _JSON)
         except AdminError as error:
             if error.status == 404:
                 return None

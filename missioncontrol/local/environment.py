@@ -152,10 +152,12 @@ class _Up:
         kubernetes = [c for c in components if c.program in layout.planes[plane].component_names]
         start_in_order(supervisor, kubernetes, wait_for_all=False)
         with self._progress.task(f"Installing into {plane}"):
-            install.into_plane(layout, plane)
-        ours = [c for c in components if c not in kubernetes]
-        for component in ours:
-            supervisor.start(component)
+            install.accounts_and_rights(layout, plane)
+            # Our servers load while kube-apiserver takes in the kinds.
+            for component in components:
+                if component not in kubernetes:
+                    supervisor.start(component)
+            install.kinds(layout, plane)
         wait_all_ready(supervisor, components)
         with self._progress.task(f"Registering the servers of {plane}"):
             install.register_servers(layout, plane)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import json
 import threading
 import time
@@ -43,6 +44,7 @@ _TOKEN_LIFETIME = int(_CERTIFICATE_LIFETIME.total_seconds())
 _WAIT = 60.0
 _INTERVAL = 0.1
 _REGIONS = ("eu-west", "eu-central", "us-east", "us-west", "ap-south", "ap-east")
+_DIGEST = "local.missioncontrol.io/digest"
 REMOTE_ACCOUNT = "mission-control-operator"
 
 _APPLIED = {
@@ -104,24 +106,44 @@ def platform_certificates(layout: Layout) -> None:
 # --- one plane ---------------------------------------------------------------------------------------
 
 
-def into_plane(layout: Layout, plane: str) -> None:
-    """Kinds, accounts, rights, and a kubeconfig for each of our programs there."""
+def accounts_and_rights(layout: Layout, plane: str) -> None:
+    """What our programs are in a plane and may do there, and a kubeconfig for each of them."""
     rules: tuple[component_rules.ComponentRules, ...] = component_rules.CONTROL_PLANE
     people = user_roles()
     if plane != CONTROL_PLANE:
         rules = (*component_rules.DATA_PLANE, *component_rules.LOCAL_DATA_PLANE)
         people = data_plane_user_roles()
     accounts = sorted({rule.component for rule in rules})
-    definitions = crds(kind_of(plane))
     apply_all(layout, plane, [namespace()])
-    apply_all(layout, plane, [*definitions, *(service_account(account) for account in accounts)])
+    apply_all(layout, plane, [service_account(account) for account in accounts])
     apply_all(layout, plane, [*component_roles(rules), *people, *flow_schemas(accounts)])
     with layout.planes[plane].admin_client() as admin:
         for component in layout.of_plane(plane):
             path = layout.credential(plane, component.program)
             if str(path) in component.argv:
                 _write_credential(layout, plane, admin, component.program, path)
+
+
+def kinds(layout: Layout, plane: str) -> None:
+    """The CRDs of a plane. They are large: what is there already is not sent again."""
+    definitions = [_with_digest(definition) for definition in crds(kind_of(plane))]
+    with layout.planes[plane].admin_client() as admin:
+        changed = [definition for definition in definitions if not _is_there(admin, definition)]
+        apply_all(layout, plane, changed)
         _wait_served(admin, definitions)
+
+
+def _with_digest(definition: JsonObject) -> JsonObject:
+    digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+    metadata = definition["metadata"]
+    annotations = {**metadata.get("annotations", {}), _DIGEST: digest}
+    return {**definition, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _is_there(admin: AdminClient, definition: JsonObject) -> bool:
+    found = admin.find(path_of(definition), metadata_only=True)
+    annotations = (found or {}).get("metadata", {}).get("annotations", {})
+    return bool(annotations.get(_DIGEST) == definition["metadata"]["annotations"][_DIGEST])
 
 
 def apply_all(layout: Layout, plane: str, objects: Iterable[JsonObject]) -> None:
