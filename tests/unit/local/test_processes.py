@@ -98,7 +98,7 @@ def test_processes_of_a_test_run_die_when_it_is_killed(tmp_path: Path) -> None:
         time.sleep(60)
     """
     parent = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
     )
     assert parent.stdout is not None
     with parent.stdout:
