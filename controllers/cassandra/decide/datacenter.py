@@ -16,6 +16,7 @@ from controllers.cassandra.actions import (
     Plan,
     RemoveAnnotation,
     ScaleRack,
+    StartNode,
     WriteRoles,
 )
 from controllers.cassandra.decide import labels, nodes, racks
@@ -25,7 +26,7 @@ from controllers.cassandra.decide.objects import NameTaken, object_actions
 from controllers.cassandra.decide.refusals import is_true, refusals
 from controllers.cassandra.render.images import UnknownServerType
 from controllers.cassandra.state import Snapshot
-from missioncontrol.api.names import Annotation, Condition, Finalizer, LabelValue, Reason
+from missioncontrol.api.names import Annotation, Condition, Finalizer, LabelValue, NodeState, Reason
 
 Conditions = dict[str, tuple[bool, str, str]]
 
@@ -100,20 +101,26 @@ def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
         return Plan(
             f"labelling {_count(len(relabel), 'pod')}", tuple(relabel), again=True, conditions=conditions
         )
-    extra: tuple[Action, ...] = ()
-    reload_seeds = labels.seed_reload(snapshot)
-    if reload_seeds is not None:
-        extra = (reload_seeds,)
     stuck = labels.stuck_pod(snapshot, now)
     if stuck is not None:
-        return Plan(stuck.event.note, (*extra, stuck), conditions=conditions)
+        return Plan(stuck.event.note, (stuck,), conditions=conditions)
     step = nodes.starts(snapshot, now)
+    extra = _seeds(snapshot, step)
     if step.actions or step.sentence:
         if not step.actions:
             conditions |= _not_healthy(snapshot, step.sentence)
         wait = step.wait if step.wait is not None else UNSETTLED_PAUSE
         return Plan(step.sentence, (*extra, *step.actions), wait=wait, conditions=conditions)
     return _finish(snapshot, refused, conditions, extra)
+
+
+def _seeds(snapshot: Snapshot, step: nodes.Starts) -> tuple[Action, ...]:
+    """Tell the nodes of new seeds, but not in the middle of starts: seeds change with nearly each of them."""
+    starting = any(pod.state is NodeState.STARTING for pod in snapshot.living)
+    if starting or any(isinstance(action, StartNode) for action in step.actions):
+        return ()
+    reload_seeds = labels.seed_reload(snapshot)
+    return (reload_seeds,) if reload_seeds is not None else ()
 
 
 def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tuple[Action, ...]) -> Plan:
