@@ -7,6 +7,7 @@ lives on.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterator
 
 from controllers.missioncontrol.dataplanes.checks import check
@@ -60,14 +61,17 @@ class Fleet:
     def join(self, name: str, credentials: Credentials) -> Member:
         """Let a plane join."""
         client = Client(credentials.config, user_agent=self._user_agent, timeout=CLIENT_SECONDS)
-        cluster = self._manager.add_cluster(name, client)
+        # its tasks outlive the reconcile that makes them, and must not log in its name
+        cluster = contextvars.Context().run(self._manager.add_cluster, name, client)
         member = Member(cluster, credentials.fingerprint, self._watches.pop(name))
         self._members[name] = member
         self._hopeless.discard(name)
         for hook in self._hooks:
             hook(member)
         if self._group is not None:
-            self._checks[name] = self._group.create_task(self._check(member), name=f"checks {name}")
+            self._checks[name] = self._group.create_task(
+                self._check(member), name=f"checks {name}", context=contextvars.Context()
+            )
         return member
 
     async def leave(self, name: str, *, hopeless: bool = False) -> bool:

@@ -49,7 +49,7 @@ def advance(
 
     if all(state.phase is OperationPhase.COMPLETE for state in states):
         done = sum(int(each.get("succeeded") or 0) for each in entries)
-        return told(OperationPhase.COMPLETE, Reason.COMPLETED, f"all {done} nodes are restarted")
+        return told(OperationPhase.COMPLETE, Reason.COMPLETED, f"{_nodes(done)} restarted")
     if active:
         text = "; ".join(state.message for state in active)
         stopping = "is stopping: " if operation.cancelled else ""
@@ -106,15 +106,18 @@ def _seen(operation: Operation, unit: Unit, task: Task, plane: PlaneTasks) -> _S
     title = _title(unit)
     if task.finished and task.cancelled:
         return _State(
-            unit, task, OperationPhase.CANCELLED, f"{title} was stopped after {task.succeeded} nodes"
+            unit,
+            task,
+            OperationPhase.CANCELLED,
+            f"{title} was stopped with {_nodes(task.succeeded)} restarted",
         )
     if task.finished and task.failed:
         detail = f": {task.message}" if task.message else ""
-        return _State(unit, task, OperationPhase.FAILED, f"{title} failed on {task.failures} nodes{detail}")
+        return _State(unit, task, OperationPhase.FAILED, f"{title} failed on {_nodes(task.failures)}{detail}")
     if task.finished:
-        return _State(unit, task, OperationPhase.COMPLETE, f"{title}: {task.succeeded} nodes are restarted")
+        return _State(unit, task, OperationPhase.COMPLETE, f"{title}: {_nodes(task.succeeded)} restarted")
     away = f"; {plane.absence}" if plane.absence else ""
-    return _State(unit, task, OperationPhase.RUNNING, f"{title}: {task.succeeded} nodes are restarted{away}")
+    return _State(unit, task, OperationPhase.RUNNING, f"{title}: {_nodes(task.succeeded)} restarted{away}")
 
 
 def _entries(
@@ -171,6 +174,10 @@ def _joint(phases: Sequence[OperationPhase]) -> OperationPhase:
     if all(phase is OperationPhase.COMPLETE for phase in phases):
         return OperationPhase.COMPLETE
     return OperationPhase.RUNNING if OperationPhase.COMPLETE in phases else OperationPhase.PENDING
+
+
+def _nodes(number: int) -> str:
+    return "1 node" if number == 1 else f"{number} nodes"
 
 
 def _title(unit: Unit) -> str:

@@ -61,6 +61,12 @@ class Operations:
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one operation forward."""
+        try:
+            return await self._reconcile(key)
+        except NotFound:
+            return Done()  # deleted while it was looked at
+
+    async def _reconcile(self, key: Key) -> Outcome:
         stored = self._home.operations.get(key.namespace, key.name)
         if stored is None:
             return Done()

@@ -127,7 +127,8 @@ def install(plane: ControlPlane, kind: str) -> Api:
         api.client.apply(f"{group}/{place}{plural}/{metadata['name']}", document)
 
     def served() -> bool:
-        return [api.list(K8SSANDRA_TASKS if kind == "data-plane" else STORED_OPERATIONS)] != None
+        api.list(K8SSANDRA_TASKS if kind == "data-plane" else STORED_OPERATIONS)
+        return True
 
     eventually(served, within=20)
     return api
