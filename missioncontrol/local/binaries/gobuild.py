@@ -26,8 +26,8 @@ class BuildError(RuntimeError):
 
 def build(what: GoBuild, folder: Path, *, cache: Path, task: Task) -> Path:
     """Build into `folder`, an empty one; the path of the program."""
-    go = _go()
     environment = _environment(cache)
+    go = _go(environment)
     if what.install is not None:
         output = folder / "bin" / what.name
         argv = [go, "install", "-v", "-trimpath", "-ldflags", what.ldflags, what.install]
@@ -42,11 +42,13 @@ def build(what: GoBuild, folder: Path, *, cache: Path, task: Task) -> Path:
     return output
 
 
-def _go() -> str:
+def _go(environment: dict[str, str]) -> str:
     go = shutil.which("go")
     if go is None:
         raise BuildError("Go is not installed (https://go.dev/dl, 1.21 or newer)")
-    run = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [go, "env", "GOVERSION"], capture_output=True, text=True, timeout=60, env=environment
+    )
     match = re.match(r"go(\d+)\.(\d+)", run.stdout)
     if match and (int(match[1]), int(match[2])) < _OLDEST_GO:
         raise BuildError(f"{go} is {run.stdout.strip()}; Go 1.21 or newer is needed (https://go.dev/dl)")
