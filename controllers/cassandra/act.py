@@ -194,15 +194,12 @@ class Actor:
 
     async def _start(self, action: a.StartNode) -> None:
         pod = action.pod
-        if not action.labelled:
-            labels: dict[str, str | None] = {Label.NODE_STATE: NodeState.STARTING.value}
-            if action.seed and not pod.seed:
-                labels[Label.SEED_NODE] = LabelValue.TRUE
-                note = f"Labeled pod a seed node {pod.name}"
-                self._tell(a.Event(EventReason.LABELED_POD_AS_SEED, note))
-            await self._label(pod, labels)
-            self._tell(a.Event(EventReason.STARTING_CASSANDRA, f"Starting Cassandra for pod {pod.name}"))
-            self.done.started = True
+        labels: dict[str, str | None] = {Label.NODE_STATE: NodeState.STARTING.value}
+        if action.seed and not pod.seed:
+            labels[Label.SEED_NODE] = LabelValue.TRUE
+            self._tell(a.Event(EventReason.LABELED_POD_AS_SEED, f"Labeled pod a seed node {pod.name}"))
+        await self._label(pod, labels)
+        self._tell(a.Event(EventReason.STARTING_CASSANDRA, f"Starting Cassandra for pod {pod.name}"))
         self._memory.call(self._api, pod, port=self._dc.management_port, wake=self._wake)
 
     async def _delete_pod(self, action: a.DeletePod) -> None:

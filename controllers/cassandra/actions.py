@@ -94,11 +94,10 @@ class LabelPod:
 
 @dataclass(frozen=True, slots=True)
 class StartNode:
-    """Mark the pod as starting, then tell the node to start; `labelled` when only the call is missing."""
+    """Mark the pod as starting, then tell the node to start."""
 
     pod: PodState
     seed: bool = False
-    labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.state import Snapshot
-from controllers.cassandra.status import Done, next_status, patch
+from controllers.cassandra.status import Done, next_status, patch, starts_nodes
 from controllers.cassandra.users import IncompleteSecret
 from controllers.runtime import Done as Finished
 from controllers.runtime import EventRecorder, Key, Outcome, RequeueAfter, Terminal
@@ -94,10 +94,15 @@ class DatacenterReconciler:
                     # the cleanup afterwards hangs on this condition: it is stored before the first new node
                     await self._write_status(view, snapshot, plan, done)
                     continue
-                plan = await self._carry_out(snapshot, plan, memory, done, key)
+                told = starts_nodes(plan)
+                if told:
+                    # a node is registered as a member before another one is told to start
+                    await self._write_status(view, snapshot, plan, done)
+                decided, plan = plan, await self._carry_out(snapshot, plan, memory, done, key)
+                told = told and plan is decided
             # conditions that lead to later decisions have to be stored before these are made
             if not plan.again or plan.conditions:
-                if not plan.done:
+                if not plan.done and not told:
                     await self._write_status(view, snapshot, plan, done)
                 done = Done()
             if not plan.again:

@@ -23,7 +23,6 @@ METADATA_VERSION = 1
 class Done:
     """What was really done of a plan, as far as the status tells of it."""
 
-    started: bool = False
     failed_starts: set[str] = field(default_factory=set)
     roles_written: bool = False
 
@@ -45,7 +44,7 @@ def next_status(snapshot: Snapshot, plan: Plan, done: Done, now: datetime) -> Js
         status["datacenterName"] = before.datacenter_name or datacenter.name
     elif plan.updating or before.cassandra_operator_progress is None:
         status["cassandraOperatorProgress"] = Progress.UPDATING.value
-    if done.started:
+    if starts_nodes(plan):
         status["lastServerNodeStarted"] = stamp
     if done.roles_written:
         status |= {"superUserUpserted": stamp, "usersUpserted": stamp}
@@ -130,5 +129,5 @@ def _conditions(snapshot: Snapshot, plan: Plan, stamp: str) -> list[Json]:
 
 
 def starts_nodes(plan: Plan) -> bool:
-    """Whether a plan starts a node."""
-    return any(isinstance(action, StartNode) and not action.labelled for action in plan.actions)
+    """Whether a plan tells nodes to start."""
+    return any(isinstance(action, StartNode) for action in plan.actions)

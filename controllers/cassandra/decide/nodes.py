@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controllers.cassandra.actions import Action, DeletePod, Event, PutBack, StartNode
+from controllers.cassandra.actions import Action, DeletePod, Event, LabelPod, PutBack, StartNode
 from controllers.cassandra.decide.health import movement
 from controllers.cassandra.decide.labels import failed_start
 from controllers.cassandra.decide.turns import candidates, expected_before, silent
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
-from missioncontrol.api.names import Annotation, EventReason, NodeState
+from missioncontrol.api.names import Annotation, EventReason, Label, NodeState, pod_name
 
 LOOK_AGAIN = 5.0
 """Seconds after which a node that is starting, or does not answer, is asked again."""
@@ -45,8 +45,8 @@ def starts(snapshot: Snapshot, now: datetime) -> Starts:
     starting = [pod for pod in snapshot.living if pod.state is NodeState.STARTING and not pod.ready]
     lost = [pod for pod in starting if _call_is_lost(snapshot, pod, now)]
     if lost:
-        names = _names(lost)
-        return Starts(f"starting {names}", _again(lost))
+        # whether it may start now is decided anew: the world may have changed since it was marked
+        return Starts(f"{_names(lost)} was to be started and was not", tuple(_unmark(pod) for pod in lost))
     members = returning(snapshot)
     if members and _has_ready_seed(snapshot) and _parallel(snapshot):
         reachable = [pod for pod in members if _reachable(snapshot, pod)]
@@ -92,6 +92,16 @@ def missing(snapshot: Snapshot) -> str:
     return f"waiting until {_names(pending)} can be started"
 
 
+def members_away(snapshot: Snapshot) -> list[str]:
+    """Members of the ring that are not ready, also those whose pod is missing."""
+    known = snapshot.datacenter.status.node_statuses or {}
+    ready = {pod.name for pod in snapshot.living if pod.ready}
+    lost = {pod.name for pod in snapshot.living if pod.state is NodeState.STARTED_NOT_READY}
+    wanted = {pod_name(live.name, n) for live in snapshot.racks.values() for n in range(live.replicas)}
+    members = {name for name, node in known.items() if node.host_id and name in wanted}
+    return sorted((members | lost) - ready)
+
+
 # --- the parts ---------------------------------------------------------------------------------
 
 
@@ -129,9 +139,10 @@ def _next(snapshot: Snapshot, now: datetime) -> Starts:
     seeds = _has_ready_seed(snapshot)
     if snapshot.bootstrapped(pod):
         return Starts(f"starting {pod.name}", (StartNode(pod, seed=not seeds),))
-    away = [each for each in snapshot.living if each.state is NodeState.STARTED_NOT_READY]
+    away = members_away(snapshot)
     if away:
-        return Starts(f"{pod.name} joins when {_names(away)} is ready again", wait=LOOK_AGAIN)
+        # it could not stream from them; and with nobody there it would found a second ring
+        return Starts(f"{pod.name} joins when {away[0]} is ready again", wait=LOOK_AGAIN)
     if any(each.ready for each in snapshot.living):
         moving = movement(snapshot)
         if moving:
@@ -162,8 +173,8 @@ def _call_is_lost(snapshot: Snapshot, pod: PodState, now: datetime) -> bool:
     return process is Process.STOPPED or (process is Process.UNKNOWN and waited)
 
 
-def _again(pods: Iterable[PodState]) -> tuple[Action, ...]:
-    return tuple(StartNode(pod, labelled=True) for pod in pods)
+def _unmark(pod: PodState) -> Action:
+    return LabelPod(pod, {Label.NODE_STATE: NodeState.READY_TO_START.value})
 
 
 def _reachable(snapshot: Snapshot, pod: PodState) -> bool:

@@ -17,6 +17,7 @@ from controllers.cassandra.actions import (
     Plan,
     RemoveFinalizer,
     ScaleRack,
+    StartNode,
     WriteRoles,
 )
 from controllers.cassandra.decide import decide
@@ -222,7 +223,8 @@ def test_a_patch_of_the_status_removes_nodes_that_are_gone() -> None:
 
 
 def test_before_the_first_ready_the_sentence_is_in_the_condition() -> None:
-    status = next_status(snapshot(), Plan("starting x"), Done(started=True), NOW)
+    plan = Plan("starting x", (StartNode(pod(1)),))
+    status = next_status(snapshot(), plan, Done(), NOW)
     [ready] = status["conditions"]
     assert (ready["type"], ready["status"], ready["message"]) == ("Ready", "False", "starting x")
     assert status["lastServerNodeStarted"] == "2026-05-04T12:00:00Z"

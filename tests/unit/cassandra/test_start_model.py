@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controllers.cassandra.actions import LabelPod, StartNode
+from controllers.cassandra.actions import Action, LabelPod, StartNode
 from controllers.cassandra.decide.labels import label_actions
 from controllers.cassandra.decide.nodes import starts
 from controllers.cassandra.state import Memory, Observations, PodState, Process, Snapshot, StartCall
@@ -55,22 +55,27 @@ class World:
 
     def reconcile(self, *, dies_before_call: bool = False) -> None:
         for action in label_actions(self.look()):
-            assert isinstance(action, LabelPod)
-            node = self._of(action.pod)
-            seed = action.labels.get(Label.SEED_NODE, "true" if node.pod.seed else None)
-            state = NodeState(action.labels.get(Label.NODE_STATE) or node.pod.state)
-            node.pod = replace(node.pod, state=state, seed=bool(seed))
+            self.label(action)
         self.registered.update(node.pod.name for node in self.nodes if node.pod.started)
         for action in starts(self.look(), NOW).actions:
+            if isinstance(action, LabelPod):
+                self.label(action)
+                continue
             assert isinstance(action, StartNode), action
             node = self._of(action.pod)
-            if not action.labelled:
-                node.pod = replace(node.pod, state=NodeState.STARTING, seed=node.pod.seed or action.seed)
+            node.pod = replace(node.pod, state=NodeState.STARTING, seed=node.pod.seed or action.seed)
             if dies_before_call:
                 self.calls.clear()
                 return
             self.calls[node.pod.incarnation] = StartCall.ACCEPTED
             self.start(node)
+
+    def label(self, action: Action) -> None:
+        assert isinstance(action, LabelPod)
+        node = self._of(action.pod)
+        seed = action.labels.get(Label.SEED_NODE, "true" if node.pod.seed else None)
+        state = NodeState(action.labels.get(Label.NODE_STATE) or node.pod.state)
+        node.pod = replace(node.pod, state=state, seed=bool(seed))
 
     def start(self, node: Node) -> None:
         assert not node.runs, f"{node.pod.name} is told to start though it runs"
@@ -97,6 +102,20 @@ class World:
             node.runs = False
             node.pod = replace(node.pod, ready=False, restarts=node.pod.restarts + 1, crashed=True)
 
+    def lose(self, index: int) -> None:
+        """The pod of a member is made again, and cannot run for now."""
+        self.crash(index)
+        node = self.nodes[index]
+        if node.member:
+            node.pod = replace(
+                node.pod, state=NodeState.READY_TO_START, seed=False, running=False, uid=node.pod.uid + "+"
+            )
+
+    def heal(self) -> None:
+        """Every pod can run again."""
+        for node in self.nodes:
+            node.pod = replace(node.pod, running=True)
+
     def forget(self) -> None:
         """The operator is killed and started again."""
         self.calls.clear()
@@ -111,10 +130,11 @@ EVENTS = st.one_of(
     st.just(("forget", 0)),
     st.tuples(st.just("finish"), st.integers(0, SIZE - 1)),
     st.tuples(st.just("crash"), st.integers(0, SIZE - 1)),
+    st.tuples(st.just("lose"), st.integers(0, SIZE - 1)),
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(EVENTS, max_size=40))
 def test_every_node_joins_once_and_alone_whatever_happens(events: list[tuple[str, int]]) -> None:
     world = World.new()
@@ -130,6 +150,9 @@ def test_every_node_joins_once_and_alone_whatever_happens(events: list[tuple[str
                 world.finish(index)
             case "crash":
                 world.crash(index)
+            case "lose":
+                world.lose(index)
+    world.heal()
     for _ in range(4 * SIZE):
         world.reconcile()
         for index in range(SIZE):

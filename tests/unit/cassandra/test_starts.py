@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from controllers.cassandra.actions import DeletePod, StartNode
+from controllers.cassandra.actions import DeletePod, LabelPod, StartNode
 from controllers.cassandra.decide.nodes import starts
 from controllers.cassandra.decide.turns import candidates
-from controllers.cassandra.state import Memory, Observations, Process, StartCall
-from missioncontrol.api.names import NodeState
+from controllers.cassandra.state import Memory, Observations, PodState, Process, StartCall
+from missioncontrol.api.names import Label, NodeState
 from tests.unit.cassandra.builders import NOW, datacenter, gossip, members, pod, snapshot
 
 
@@ -65,6 +65,16 @@ def test_a_newcomer_waits_for_a_member_that_lost_its_readiness() -> None:
     assert step.sentence == "demo-dc1-r3-sts-0 joins when demo-dc1-r2-sts-0 is ready again"
 
 
+def test_while_no_member_runs_a_newcomer_never_founds_a_second_ring() -> None:
+    pods = [pod(1, running=False), pod(2), pod(3)]
+    dc = datacenter(status=members(pods[0]))
+    step = starts(snapshot(pods, of=dc, observed=stopped(*pods)), NOW)
+    assert (step.actions, step.sentence) == (
+        (),
+        "demo-dc1-r2-sts-0 joins when demo-dc1-r1-sts-0 is ready again",
+    )
+
+
 def test_members_come_back_together_once_a_seed_is_ready() -> None:
     pods = [pod(1, state=NodeState.STARTED, seed=True), pod(2), pod(3)]
     dc = datacenter(status=members(*pods))
@@ -118,10 +128,14 @@ def test_a_node_that_does_not_answer_lets_the_next_one_have_its_turn() -> None:
     assert names(starts(snapshot(pods, observed=seen), NOW).actions) == ["demo-dc1-r2-sts-0"]
 
 
-def test_a_mark_without_a_call_is_called_again() -> None:
+def unmarked(one: PodState) -> tuple[LabelPod, ...]:
+    return (LabelPod(one, {Label.NODE_STATE: "Ready-to-Start"}),)
+
+
+def test_a_mark_without_a_call_is_taken_off_and_decided_anew() -> None:
     pods = [pod(1, state=NodeState.STARTING, seed=True), pod(2), pod(3)]
     step = starts(snapshot(pods, observed=stopped(pods[0])), NOW)
-    assert step.actions == (StartNode(pods[0], labelled=True),)
+    assert step.actions == unmarked(pods[0])
 
 
 def test_a_call_under_way_is_not_sent_twice() -> None:
@@ -143,7 +157,7 @@ def test_an_api_that_cannot_say_is_given_two_minutes() -> None:
     assert starts(snapshot(pods, of=recent, observed=seen), NOW).actions == ()
     old = datacenter(status={"lastServerNodeStarted": "2026-05-04T11:50:00Z"})
     step = starts(snapshot(pods, of=old, observed=seen), NOW)
-    assert step.actions == (StartNode(pods[0], labelled=True),)
+    assert step.actions == unmarked(pods[0])
 
 
 def test_a_refused_start_has_its_pod_made_again() -> None:
