@@ -363,6 +363,11 @@ def world(
     for played in planes.values():
         played.stop()
         played.plane.stop(kill=True)
+    # the control plane is shared with other modules, which bring planes of their own under the same names
+    for stored in home.list(STORED_DATA_PLANES):
+        name = stored["metadata"]["name"]
+        home.patch(STORED_DATA_PLANES, name, {"metadata": {"finalizers": []}})
+        home.delete(STORED_DATA_PLANES, name)
     home.client.close()
 
 
