@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from missioncontrol.api.model import LIST_ATOMIC, LIST_SET, Conditions, Int32, Int64, KubeModel, Time, list_map
+from missioncontrol.api.model import (
+    LIST_ATOMIC,
+    LIST_SET,
+    Conditions,
+    Int32,
+    Int64,
+    KubeModel,
+    Time,
+    list_map,
+)
 from missioncontrol.api.names import OperationPhase
 
 
