@@ -103,10 +103,14 @@ class World:
             node.pod = replace(node.pod, ready=False, restarts=node.pod.restarts + 1, crashed=True)
 
     def lose(self, index: int) -> None:
-        """The pod of a member is made again, and cannot run for now."""
-        self.crash(index)
+        """The pod of a member is made again, and cannot run for now.
+
+        Only of a member that the operator has seen as one: what is lost in the moment between a node's first
+        readiness and the operator's look at it leaves no trace that a decision could be made on.
+        """
         node = self.nodes[index]
-        if node.member:
+        if node.pod.name in self.registered:
+            self.crash(index)
             node.pod = replace(
                 node.pod, state=NodeState.READY_TO_START, seed=False, running=False, uid=node.pod.uid + "+"
             )
