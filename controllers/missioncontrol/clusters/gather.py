@@ -56,7 +56,7 @@ def _seen_in(cluster: Cluster, members: Mapping[str, Member]) -> list[str]:
     """Planes that hold a K8ssandraCluster of this cluster, whether or not the spec names them."""
     found = []
     for name, member in members.items():
-        placed = member.watches.clusters.get(cluster.namespace, cluster.name)
+        placed = member.watches.clusters.get(cluster.namespace, cluster.name) if member.known else None
         if placed is not None and cluster.owner.owns(placed.metadata.labels):
             found.append(name)
     return found
@@ -74,11 +74,16 @@ def _plane(cluster: Cluster, name: str, member: Member | None, *, registered: bo
             trouble_reason=Reason.KUBECONFIG_INVALID,
         )
     health = member.cluster.health
+    if member.finding is not None and not member.finding.ok:
+        trouble, reason = member.finding.message, member.finding.reason
+        return PlaneFacts(
+            name, reachable=bool(health.available), known=False, trouble=trouble, trouble_reason=reason
+        )
     placed = _placed(member.watches.clusters.get(cluster.namespace, cluster.name))
     facts = PlaneFacts(
         name,
         reachable=bool(health.available),
-        known=member.cluster.synced,
+        known=member.known,
         away_since=stamp(health.since) if health.available is False and health.since else "",
         placed=placed,
         datacenters=_datacenters(cluster, member, placed),
@@ -86,8 +91,6 @@ def _plane(cluster: Cluster, name: str, member: Member | None, *, registered: bo
     taken = name_taken(facts, cluster)
     if taken:
         return replace(facts, trouble=taken, trouble_reason=Reason.NAME_TAKEN)
-    if member.finding is not None and not member.finding.ok:
-        return replace(facts, trouble=member.finding.message, trouble_reason=member.finding.reason)
     return facts
 
 

@@ -166,7 +166,7 @@ class Clusters:
         if plane in abandoned(cluster) and (member is None or not member.usable):
             return ""
         placed = plane in cluster.placed_datacenters.values()
-        if member is not None and member.cluster.synced:
+        if member is not None and member.known:
             last = not self._home.other_users(cluster, plane)
             left = leftovers(cluster, member, last_in_namespace=last).sentence()
             absence = snapshot.plane(plane).absence() if left and not member.usable else ""

@@ -6,7 +6,9 @@ whether its credentials and rights are good.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from controllers.missioncontrol.identity import FIELD_MANAGER
 from missioncontrol.api.names import Reason
@@ -35,6 +37,37 @@ class Finding:
     reason: Reason
     message: str
     cluster_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a DataPlane is known by beside its name."""
+
+    name: str
+    born: tuple[datetime | None, str]
+    """When the DataPlane was made, and its name: of two for one Kubernetes cluster the older one stays."""
+    cluster_id: str = ""
+    """The Kubernetes cluster that clusters were placed in through it; empty while none are."""
+
+
+def verify(finding: Finding, identity: Identity, others: Iterable[tuple[Identity, Finding]]) -> Finding:
+    """A finding, unless it was made in a Kubernetes cluster that this DataPlane must not lead to."""
+    if not finding.ok:
+        return finding
+    if identity.cluster_id and finding.cluster_id != identity.cluster_id:
+        return Finding(
+            False,
+            Reason.KUBECONFIG_INVALID,
+            "the kubeconfig (clusters[].cluster.server) leads to another Kubernetes cluster than the one "
+            f"that holds datacenters of this plane ({finding.cluster_id}, not {identity.cluster_id}): put "
+            "the right kubeconfig into the Secret, or register the other one under a name of its own",
+        )
+    for other, theirs in others:
+        older = other.born[0] is not None and identity.born[0] is not None and other.born < identity.born
+        if older and theirs.ok and theirs.cluster_id == finding.cluster_id:
+            text = f"is the same Kubernetes cluster as the DataPlane {other.name}: delete one of the two"
+            return Finding(False, Reason.NAME_TAKEN, text)
+    return finding
 
 
 async def check(client: Client) -> Finding | None:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Iterator
 
-from controllers.missioncontrol.dataplanes.checks import check
+from controllers.missioncontrol.dataplanes.checks import Identity, check, verify
 from controllers.missioncontrol.dataplanes.credentials import Credentials
 from controllers.missioncontrol.dataplanes.member import Member, Watches, watch
 from controllers.runtime.cluster import Cluster
@@ -58,12 +58,13 @@ class Fleet:
     def __iter__(self) -> Iterator[Member]:
         return iter(list(self._members.values()))
 
-    def join(self, name: str, credentials: Credentials) -> Member:
+    def join(self, identity: Identity, credentials: Credentials) -> Member:
         """Let a plane join."""
+        name = identity.name
         client = Client(credentials.config, user_agent=self._user_agent, timeout=CLIENT_SECONDS)
         # its tasks outlive the reconcile that makes them, and must not log in its name
         cluster = contextvars.Context().run(self._manager.add_cluster, name, client)
-        member = Member(cluster, credentials.fingerprint, self._watches.pop(name))
+        member = Member(cluster, identity, credentials.fingerprint, self._watches.pop(name))
         self._members[name] = member
         self._hopeless.discard(name)
         for hook in self._hooks:
@@ -110,14 +111,17 @@ class Fleet:
         while True:
             member.recheck.clear()
             finding = await check(member.cluster.client)
+            if finding is not None:
+                others = [(each.identity, each.finding) for each in self if each is not member]
+                known = [(identity, found) for identity, found in others if found is not None]
+                finding = verify(finding, member.identity, known)
             if finding is not None and finding != member.finding:
                 member.finding = finding
                 if finding.ok:
                     member.watches.hurry()
             elif finding is None and member.finding is not None and not member.finding.ok:
-                member.finding = (
-                    None  # what was wrong may have been mended; that it does not answer counts now
-                )
+                # what was wrong may have been mended; that it does not answer counts now
+                member.finding = None
             passed = finding is not None and finding.ok
             seconds = CHECK_SECONDS if passed else RECHECK_SECONDS
             if passed:

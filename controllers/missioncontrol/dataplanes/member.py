@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from controllers.missioncontrol.dataplanes.checks import Finding
+from controllers.missioncontrol.dataplanes.checks import Finding, Identity
 from controllers.runtime.cluster import Cluster
 from missioncontrol.api.names import Label
 from missioncontrol.api.resources import (
@@ -47,6 +47,7 @@ class Member:
     """One plane. ``fingerprint`` tells whether its credentials are still those that it joined with."""
 
     cluster: Cluster
+    identity: Identity
     fingerprint: str
     watches: Watches
     finding: Finding | None = None
@@ -64,6 +65,11 @@ class Member:
         if self.cluster.health.available is False:
             return False
         return self.finding is None or (self.finding.ok and not self.cluster.synced)
+
+    @property
+    def known(self) -> bool:
+        """Whether its caches tell of the right cluster, be it as it was when it was last seen."""
+        return self.cluster.synced and (self.finding is None or self.finding.ok)
 
     @property
     def usable(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from controllers.missioncontrol.dataplanes.checks import Identity
 from controllers.missioncontrol.dataplanes.credentials import Credentials, Problem, read_credentials
 from controllers.missioncontrol.dataplanes.fleet import Fleet
 from controllers.missioncontrol.dataplanes.member import Member
@@ -67,20 +68,25 @@ class DataPlanes:
         name = str((stored.spec.get("kubeconfigSecretRef") or {}).get("name") or "")
         secret = self._secrets.get(self._namespace, name)
         credentials = read_credentials(stored.spec, secret, namespace=self._namespace)
-        member = await self._connect(key.name, credentials)
+        # clusters that were placed through it must not be looked for, and made again, somewhere else
+        cluster_id = str(stored.status.get("clusterID") or "") if users else ""
+        identity = Identity(key.name, (stored.metadata.creation_timestamp, key.name), cluster_id)
+        member = await self._connect(identity, credentials)
         await self._tell(stored, member, credentials, users=users, deleting=deleting)
         return RequeueAfter(CONTACT_SECONDS) if member is not None else Done()
 
-    async def _connect(self, name: str, credentials: Credentials | Problem) -> Member | None:
+    async def _connect(self, identity: Identity, credentials: Credentials | Problem) -> Member | None:
+        name = identity.name
         member = self._fleet.get(name)
         if isinstance(credentials, Problem):
             if await self._fleet.leave(name, hopeless=True):
                 self._changed(name)
             return None
         if member is not None and member.fingerprint == credentials.fingerprint:
+            member.identity = identity
             return member
         await self._fleet.leave(name)
-        return self._fleet.join(name, credentials)
+        return self._fleet.join(identity, credentials)
 
     async def _tell(
         self,
@@ -105,7 +111,6 @@ class DataPlanes:
                 message=health.message,
                 finding=member.finding,
                 unsynced=member.cluster.unsynced(),
-                same_as=self._twin(member),
                 clusters=users,
                 deleting=deleting,
             )
@@ -116,16 +121,6 @@ class DataPlanes:
         body = {"metadata": {"name": stored.metadata.name}, "status": status}
         await self._client.apply(STORED_DATA_PLANES, body, field_manager=FIELD_MANAGER, subresource="status")
         self._announce(stored, _ready(stored.status), _ready(status), str(status["message"]))
-
-    def _twin(self, member: Member) -> str:
-        """Another plane, first by name, that is the same Kubernetes cluster."""
-        identity = member.finding.cluster_id if member.finding else ""
-        for other in sorted(self._fleet, key=lambda each: each.name):
-            if other.name >= member.name:
-                return ""
-            if identity and other.finding is not None and other.finding.cluster_id == identity:
-                return other.name
-        return ""
 
     def _announce(self, stored: Object, before: str, after: str, message: str) -> None:
         if before == after:

@@ -30,8 +30,6 @@ class Observed:
     """Why it does not answer."""
     finding: Finding | None = None
     unsynced: Sequence[str] = ()
-    same_as: str = ""
-    """Another DataPlane that is the same Kubernetes cluster."""
     clusters: Sequence[str] = ()
     """The clusters that use it, as namespace/name."""
     deleting: bool = False
@@ -117,9 +115,6 @@ def _ready(observed: Observed) -> Verdict:
         return Verdict(
             kind, False, reason, f"{observed.server} does not answer ({observed.message}): {remedy}"
         )
-    if observed.same_as:
-        text = f"is the same Kubernetes cluster as the DataPlane {observed.same_as}: delete one of the two"
-        return Verdict(kind, False, Reason.NAME_TAKEN, text)
     if observed.finding is None or observed.unsynced:
         return Verdict(kind, None, Reason.CONNECTING, "reading what is there")
     return Verdict(kind, True, Reason.CONNECTED, f"{observed.server} answers")

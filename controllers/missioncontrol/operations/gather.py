@@ -76,7 +76,7 @@ def plane_tasks(home: Home, operation: Operation, plane: str) -> PlaneTasks:
         )
         if each.metadata.labels.get(Label.MC_OPERATION) == label_value(operation.meta.name)
     }
-    return PlaneTasks(tasks, known=member.cluster.synced, absence=_absence(member))
+    return PlaneTasks(tasks, known=member.known, absence=_absence(member))
 
 
 def _absence(member: Member) -> str:

@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from missioncontrol.api.resources import SECRETS, STORED_DATA_PLANES
+from missioncontrol.api.resources import K8SSANDRA_CLUSTERS, SECRETS, STORED_CLUSTERS, STORED_DATA_PLANES
 from missioncontrol.local.ports import free_port
-from tests.integration.missioncontrol.conftest import SYSTEM, Process, World, eventually, operator_kubeconfig
+from tests.integration.missioncontrol.conftest import (
+    SYSTEM,
+    Process,
+    World,
+    cluster_body,
+    eventually,
+    operator_kubeconfig,
+)
 
 
 def register(world: World, name: str, spec: dict[str, Any]) -> None:
@@ -136,3 +143,21 @@ def test_away_is_shown_in_time_and_back_at_once(world: World, operator: Process)
         played.plane.wait_component("kube-apiserver")
     eventually(lambda: world.ready("data-plane-2")["status"] == "True", within=8)
     assert "awaySince" not in world.home.get(STORED_DATA_PLANES, "data-plane-2")["status"]
+
+
+def test_a_plane_in_use_that_leads_to_another_cluster_is_left_alone(world: World, operator: Process) -> None:
+    world.home.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}})
+    world.home.create(STORED_CLUSTERS, cluster_body("kept", ("dc1", "data-plane-1", 1)), "kept")
+    eventually(lambda: world.condition("kept", "kept", "Ready")["status"] == "True", within=30)
+    other = world.planes["data-plane-2"]
+    # as if somebody mixed up two Secrets
+    world.home.delete(STORED_DATA_PLANES, "data-plane-2")
+    eventually(lambda: world.home.find(STORED_DATA_PLANES, "data-plane-2") is None)
+    world.register("data-plane-1", other.plane)
+    told(world, "data-plane-1", "KubeconfigInvalid")
+    eventually(lambda: world.condition("kept", "kept", "Ready")["status"] == "False")
+    assert other.api.find(K8SSANDRA_CLUSTERS, "kept", "kept") is None
+    world.register("data-plane-1", world.planes["data-plane-1"].plane)
+    eventually(lambda: world.condition("kept", "kept", "Ready")["status"] == "True", within=20)
+    world.home.delete(STORED_CLUSTERS, "kept", "kept")
+    eventually(lambda: world.home.find(STORED_CLUSTERS, "kept", "kept") is None, within=20)

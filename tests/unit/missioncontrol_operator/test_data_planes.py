@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controllers.missioncontrol.dataplanes.checks import Finding, judge
+from controllers.missioncontrol.dataplanes.checks import Finding, Identity, judge, verify
 from controllers.missioncontrol.dataplanes.credentials import Credentials, Problem, read_credentials
 from controllers.missioncontrol.dataplanes.status import Observed, decide_status
 from missioncontrol.api.names import Reason
@@ -106,6 +106,26 @@ def test_a_fault_that_may_pass_is_none() -> None:
     assert judge(K8SSANDRA_CLUSTERS, 503, "later") is None
 
 
+def _identity(name: str, *, age: int = 0, cluster_id: str = "") -> Identity:
+    return Identity(name, (NOW - timedelta(seconds=age), name), cluster_id)
+
+
+def test_of_two_planes_for_one_cluster_the_older_stays() -> None:
+    old, new = _identity("old", age=9), _identity("new")
+    assert verify(WELL, old, [(new, WELL)]) == WELL
+    refused = verify(WELL, new, [(old, WELL)])
+    assert (refused.ok, refused.reason) == (False, "NameTaken")
+    assert "DataPlane old" in refused.message
+    assert verify(WELL, new, [(old, Finding(False, Reason.FORBIDDEN, "x"))]) == WELL
+
+
+def test_a_plane_in_use_may_not_become_another_cluster() -> None:
+    assert verify(WELL, _identity("p", cluster_id="id"), []) == WELL
+    refused = verify(WELL, _identity("p", cluster_id="before"), [])
+    assert (refused.ok, refused.reason) == (False, "KubeconfigInvalid")
+    assert "another Kubernetes cluster" in refused.message
+
+
 def well(**more: Any) -> Observed:
     given = {"available": True, "server": SERVER, "version": "v1.36.3", "finding": WELL, "last_contact": NOW}
     return Observed(**{**given, **more})
@@ -134,7 +154,6 @@ def ready(status: dict[str, Any]) -> tuple[str, str]:
         ),
         (well(available=False, finding=Finding(False, Reason.UNAUTHORIZED, "x")), ("False", "Unauthorized")),
         (well(finding=Finding(False, Reason.CRDS_MISSING, "x")), ("False", "CustomResourcesMissing")),
-        (well(same_as="other"), ("False", "NameTaken")),
         (Observed(problem=Problem(Reason.SECRET_NOT_FOUND, "x")), ("False", "SecretNotFound")),
     ],
 )
