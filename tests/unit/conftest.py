@@ -1,5 +1,6 @@
-"""In CI every run tries the same examples, so that a change is judged by what it changed; elsewhere hypothesis
-goes on looking for new ones.
+"""In CI every run tries the same examples, so that a change is judged by what it changed.
+
+Elsewhere hypothesis goes on looking for new ones.
 """
 
 from __future__ import annotations
