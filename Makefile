@@ -43,7 +43,7 @@ unit: setup ## Pure logic: fast, no processes
 	$(PYTEST) tests/unit -n auto
 
 integration: setup binaries ## Each part against real kube-apiservers
-	$(PYTEST) tests/integration -n 2 --dist loadgroup
+	$(PYTEST) tests/integration -n 2 --dist loadfile
 
 e2e: setup binaries ## The whole system, driven by kubectl
 	$(PYTEST) tests/e2e
