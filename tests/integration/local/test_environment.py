@@ -25,6 +25,11 @@ pytestmark = pytest.mark.xdist_group("local-environment")
 UP = ("up", "--data-planes", "1", "--no-operators")
 
 
+def _heed_interrupts() -> None:
+    """Shells start what runs in the background with SIGINT ignored, and so would be the command."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Local:
     """The command, on one folder."""
 
@@ -36,7 +41,14 @@ class Local:
         argv = [own_command(), "local", *arguments, "--dir", str(self.directory)]
         self.home.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "HOME": str(self.home), "XDG_CACHE_HOME": str(cache_home().parent)}
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        return subprocess.Popen(
+            argv,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+            preexec_fn=_heed_interrupts,
+        )
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
