@@ -264,7 +264,7 @@ def _wait_condition(admin: AdminClient, resource: Resource, name: str, condition
             found = admin.get(resource.path(None, name))
         except AdminError as error:
             return str(error)
-        conditions: list[dict[str, Any]] = found.get("status", {}).get("conditions", [])
+        conditions: list[dict[str, Any]] = found.get("status", {}).get("conditions") or []
         state = next((c for c in conditions if c["type"] == condition), None)
         if state is None:
             return f"no condition {condition} yet"

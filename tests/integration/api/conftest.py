@@ -38,7 +38,8 @@ def _wait_established(client: AdminClient, name: str) -> None:
     deadline = time.monotonic() + _DEADLINE_SECONDS
     conditions: list[Document] = []
     while time.monotonic() < deadline:
-        conditions = client.get(CRDS.path(name=name)).get("status", {}).get("conditions", [])
+        # null in a definition that was made a moment ago
+        conditions = client.get(CRDS.path(name=name)).get("status", {}).get("conditions") or []
         if any(found["type"] == "Established" and found["status"] == "True" for found in conditions):
             return
         time.sleep(0.05)
