@@ -49,7 +49,12 @@ def test_a_restart_goes_rack_by_rack_and_counts(operator: OperatorProcess, plane
     done = plane.wait_task("again")
     print(f"restart of 3 nodes after {time.monotonic() - began:.2f} s")
     assert done["status"]["succeeded"] == 3
-    assert done["metadata"]["labels"]["control.k8ssandra.io/status"] == "completed"
+
+    def labelled() -> bool:
+        labels: dict[str, str] = plane.get(CASSANDRA_TASKS, "again")["metadata"]["labels"]
+        return labels["control.k8ssandra.io/status"] == "completed"
+
+    eventually(labelled, "the label follows the status")
     after = {name: pod["metadata"]["uid"] for name, pod in plane.pods().items()}
     assert all(before[name] != after[name] for name in before)
     restarted = [each["pod"] for each in plane.history("restart")]
