@@ -34,7 +34,7 @@ Query = Sequence[tuple[str, str]]
 LIST_PARAMETERS = ("resourceVersion", "resourceVersionMatch", "limit", "continue", "labelSelector")
 WATCH_PARAMETERS = (*LIST_PARAMETERS, "timeoutSeconds", "allowWatchBookmarks", "sendInitialEvents")
 WRITE_PARAMETERS = ("dryRun", "fieldValidation")
-WATCH_IDLE_SECONDS = 75.0
+WATCH_IDLE_SECONDS = 150.0
 _REQUESTER_HEADER = f"Impersonate-Extra-{quote(REQUESTER_EXTRA, safe='')}"
 
 

@@ -31,8 +31,9 @@ __all__ = ["Handler", "HasMeta", "Informer"]
 log = logging.getLogger(__name__)
 
 PAGE = 500
-IDLE_SECONDS = 70.0
-"""kube-apiserver sends a bookmark every minute: longer silence is a dead connection."""
+IDLE_SECONDS = 150.0
+"""kube-apiserver sends a bookmark every minute or a little later: two of them missing is a connection that is
+dead in a way that TCP does not notice."""
 WATCH_SECONDS = (240, 480)
 BATCH = 50
 """Objects decoded, or events handled, before others get the event loop."""
