@@ -2,158 +2,64 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from missioncontrol.api.emit import component_rules
-from missioncontrol.api.emit.crds import crds
-from missioncontrol.api.emit.rbac import component_roles, namespace, service_account
-from missioncontrol.api.names import SYSTEM_NAMESPACE, Component
-from missioncontrol.api.resources import (
-    CASSANDRA_DATACENTERS,
-    CASSANDRA_TASKS,
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
-    CRDS,
-    NAMESPACES,
-    PODS,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
-    STATEFUL_SETS,
-    Resource,
-)
+from missioncontrol.api.names import Component
+from missioncontrol.api.resources import CASSANDRA_DATACENTERS, CASSANDRA_TASKS, PODS, STATEFUL_SETS, Resource
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
-from tests.integration.simulator.conftest import SimulatorProcess, call, eventually, free_port
+from tests.processes import Operator, Simulator, eventually, install
 
 Json = dict[str, Any]
 
-RESOURCES = {
-    resource.kind: resource
-    for resource in (
-        NAMESPACES,
-        SERVICE_ACCOUNTS,
-        CLUSTER_ROLES,
-        CLUSTER_ROLE_BINDINGS,
-        ROLES,
-        ROLE_BINDINGS,
-        CRDS,
-    )
-}
 
-
-def install(plane: ControlPlane) -> None:
-    """The kinds of a data plane, and the operator's account with the rights of its generated role."""
-    definitions = crds("data-plane")
-    rules = [rule for rule in component_rules.DATA_PLANE if rule.component is Component.CASS_OPERATOR]
-    account = service_account(Component.CASS_OPERATOR)
-    with plane.admin_client() as admin:
-        for body in (namespace(), account, *definitions, *component_roles(rules)):
-            metadata = body["metadata"]
-            path = RESOURCES[body["kind"]].path(metadata.get("namespace"), metadata["name"])
-            admin.apply(path, body)
-        for body in definitions:
-            name = body["metadata"]["name"]
-            eventually(lambda name=name: _established(admin, name), f"{name} is served")
-
-
-def _established(admin: AdminClient, name: str) -> bool:
-    found = admin.get(CRDS.path(name=name)).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in found)
-
-
-class OperatorProcess:
-    """`python -m controllers.cassandra` with its own credential."""
+class OperatorProcess(Operator):
+    """cass-operator as a process of its own that tests may kill."""
 
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        with plane.admin_client() as admin:
-            token = admin.issue_token(SYSTEM_NAMESPACE, Component.CASS_OPERATOR, lifetime=7200)
-        kubeconfig = folder / "operator.kubeconfig"
-        kubeconfig.write_bytes(plane.kubeconfig(token=token))
-        self.log = folder / "operator.log"
-        self.metrics = free_port()
-        self.argv = [
-            sys.executable,
-            "-m",
-            "controllers.cassandra",
-            f"--kubeconfig={kubeconfig}",
-            f"--metrics-bind-address=127.0.0.1:{self.metrics}",
-            "--no-leader-elect",
-            "--management-api-from-annotation",
-        ]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        if self.process is not None:
-            return
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log)
-
-    def wait_ready(self) -> None:
-        eventually(self._ready, "the operator is ready", timeout=30)
-
-    def _ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-4000:]
-        try:
-            return call("GET", f"http://127.0.0.1:{self.metrics}/readyz")[0] == 200
-        except OSError:
-            return False
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        assert self.process is not None
-        process, self.process = self.process, None
-        process.send_signal(number)
-        return process.wait(timeout=20)
+        flags = ("--no-leader-elect",)
+        super().__init__(plane, folder, component=Component.CASS_OPERATOR, package="cassandra", flags=flags)
 
 
 @pytest.fixture(scope="session")
 def data_plane(control_plane_with_controllers: ControlPlane) -> ControlPlane:
-    install(control_plane_with_controllers)
+    install(control_plane_with_controllers, Component.CASS_OPERATOR)
     return control_plane_with_controllers
 
 
 @pytest.fixture(scope="session")
-def simulator(
-    data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SimulatorProcess]:
+def simulator(data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     folder = tmp_path_factory.mktemp("cass-simulator")
-    process = SimulatorProcess(data_plane, folder, plane="plane-1", pod_cidr="10.21.0.0/16")
+    process = Simulator(data_plane, folder, plane="plane-1", pod_cidr="10.21.0.0/16")
     process.start()
     yield process
-    if process.process is not None:
-        process.stop()
+    process.stop()
 
 
 @pytest.fixture(scope="session")
 def operator_process(
-    data_plane: ControlPlane, simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory
+    data_plane: ControlPlane, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
     process = OperatorProcess(data_plane, tmp_path_factory.mktemp("cass-operator"))
     yield process
-    if process.process is not None:
-        process.stop()
+    process.stop()
 
 
 @pytest.fixture
 def operator(operator_process: OperatorProcess) -> OperatorProcess:
     """The operator, running."""
     operator_process.start()
-    operator_process.wait_ready()
     return operator_process
 
 
 class Plane:
     """What tests do with datacenters and tasks in one namespace."""
 
-    def __init__(self, admin: AdminClient, namespace: str, simulator: SimulatorProcess) -> None:
+    def __init__(self, admin: AdminClient, namespace: str, simulator: Simulator) -> None:
         self.admin = admin
         self.namespace = namespace
         self.simulator = simulator
@@ -266,7 +172,7 @@ def datacenter_spec(cluster: str) -> Json:
 @pytest.fixture
 def plane(
     data_plane: ControlPlane,
-    simulator: SimulatorProcess,
+    simulator: Simulator,
     make_namespace: Callable[[ControlPlane], str],
 ) -> Iterator[Plane]:
     name = make_namespace(data_plane)

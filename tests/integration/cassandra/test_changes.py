@@ -14,7 +14,7 @@ from missioncontrol.api.resources import (
     STATEFUL_SETS,
 )
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.integration.simulator.conftest import eventually
+from tests.processes import eventually
 
 
 def test_a_datacenter_grows_evenly_and_cleans_up(operator: OperatorProcess, plane: Plane) -> None:

@@ -25,7 +25,7 @@ def until(
     """Kill the operator some times at random moments, then let it finish."""
     deadline = time.monotonic() + timeout
     for _ in range(kills):
-        operator.start()
+        operator.start(wait=False)
         time.sleep(dice.uniform(0.6, 2.2))
         operator.stop(signal.SIGKILL)
         if done():
@@ -68,7 +68,6 @@ def test_a_node_that_was_marked_but_never_called_is_called(
     operator_process: OperatorProcess, plane: Plane
 ) -> None:
     operator_process.start()
-    operator_process.wait_ready()
     plane.create_datacenter(size=1, racks=[{"name": "rack1"}])
     plane.wait_settled()
     operator_process.stop(signal.SIGKILL)

@@ -6,93 +6,31 @@ So a test decides when a datacenter becomes ready, and sees what is written when
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
 
-from missioncontrol.api.emit.component_rules import DATA_PLANE
-from missioncontrol.api.emit.crds import crds
-from missioncontrol.api.emit.rbac import component_roles, namespace, service_account
-from missioncontrol.api.names import SYSTEM_NAMESPACE, Annotation, Component, Label, NodeState
+from missioncontrol.api.names import Annotation, Component, Label, NodeState
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
-    CRDS,
     K8SSANDRA_CLUSTERS,
-    NAMESPACES,
     PODS,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
     Resource,
 )
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.kube.errors import NotFound
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from tests.integration.simulator.conftest import call, eventually, free_port
+from tests.processes import Operator, install
 from tests.unit.k8ssandra.builders import a_spec
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 CASS_FINALIZER = "finalizer.cassandra.datastax.com"
-RESOURCES = {
-    each.kind: each
-    for each in (
-        NAMESPACES,
-        SERVICE_ACCOUNTS,
-        CLUSTER_ROLES,
-        CLUSTER_ROLE_BINDINGS,
-        ROLES,
-        ROLE_BINDINGS,
-        CRDS,
-    )
-}
-
-
-class Operator:
-    """`python -m controllers.k8ssandra` with its own credential."""
-
-    def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        with plane.admin_client() as admin:
-            token = admin.issue_token(SYSTEM_NAMESPACE, Component.K8SSANDRA_OPERATOR, lifetime=7200)
-        kubeconfig = folder / "operator.kubeconfig"
-        kubeconfig.write_bytes(plane.kubeconfig(token=token))
-        self.log, self.metrics = folder / "operator.log", free_port()
-        self.argv = [
-            *(sys.executable, "-m", "controllers.k8ssandra", f"--kubeconfig={kubeconfig}"),
-            *(f"--metrics-bind-address=127.0.0.1:{self.metrics}", "--no-leader-elect"),
-            "--management-api-from-annotation",
-        ]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log)
-        eventually(self._ready, "the operator is ready", timeout=30)
-
-    def _ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-4000:]
-        try:
-            return call("GET", f"http://127.0.0.1:{self.metrics}/readyz")[0] == 200
-        except OSError:
-            return False
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        process, self.process = self.process, None
-        if process is not None:
-            process.send_signal(number)
-            process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
@@ -107,34 +45,21 @@ def data_plane(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> 
     )
     plane.start()
     try:
-        _install(plane)
+        install(plane, Component.K8SSANDRA_OPERATOR)
         yield plane
     finally:
         plane.stop(kill=True)
 
 
-def _install(plane: ControlPlane) -> None:
-    rules = [each for each in DATA_PLANE if each.component is Component.K8SSANDRA_OPERATOR]
-    definitions = crds("data-plane")
-    account = service_account(Component.K8SSANDRA_OPERATOR)
-    with plane.admin_client() as admin:
-        for body in (namespace(), account, *definitions, *component_roles(rules)):
-            metadata = body["metadata"]
-            path = RESOURCES[body["kind"]].path(metadata.get("namespace"), metadata["name"])
-            admin.apply(path, body)
-        for body in definitions:
-            path = CRDS.path(name=body["metadata"]["name"])
-            eventually(lambda path=path: _established(admin.get(path)), f"{path} is served")
-
-
-def _established(definition: Json) -> bool:
-    found = definition.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in found)
-
-
 @pytest.fixture(scope="session")
 def operator(data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    process = Operator(data_plane, tmp_path_factory.mktemp("k8ssandra-operator"))
+    process = Operator(
+        data_plane,
+        tmp_path_factory.mktemp("k8ssandra-operator"),
+        component=Component.K8SSANDRA_OPERATOR,
+        package="k8ssandra",
+        flags=("--no-leader-elect",),
+    )
     process.start()
     yield process
     process.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from missioncontrol.local.control_plane import ControlPlane
 
-from .conftest import Cluster, SimulatorProcess, call, eventually
+from .conftest import Cluster, Simulator, call, eventually
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -28,7 +28,7 @@ def started_once(cluster: Cluster, name: str) -> str:
 
 
 def test_pods_run_soon_after_they_are_scheduled_and_are_ready_only_when_started(
-    cluster: Cluster, simulator: SimulatorProcess
+    cluster: Cluster, simulator: Simulator
 ) -> None:
     cluster.create("one")
     pod = cluster.running("one-0")
@@ -48,7 +48,7 @@ def test_pods_run_soon_after_they_are_scheduled_and_are_ready_only_when_started(
 
 
 def test_a_pod_made_again_is_the_same_node_and_with_a_new_disk_another_one(
-    cluster: Cluster, simulator: SimulatorProcess
+    cluster: Cluster, simulator: Simulator
 ) -> None:
     host_id = started_once(cluster, "node")
     before = cluster.running("node-0")
@@ -75,7 +75,7 @@ def test_a_pod_made_again_is_the_same_node_and_with_a_new_disk_another_one(
 
 
 def test_a_killed_simulator_comes_back_without_restarting_anybody(
-    cluster: Cluster, simulator: SimulatorProcess
+    cluster: Cluster, simulator: Simulator
 ) -> None:
     host_id = started_once(cluster, "kept")
     before = cluster.pod("kept-0")
@@ -91,7 +91,7 @@ def test_a_killed_simulator_comes_back_without_restarting_anybody(
 
 
 def test_a_start_goes_on_while_kube_apiserver_is_killed(
-    cluster: Cluster, simulator: SimulatorProcess, control_plane_with_controllers: ControlPlane
+    cluster: Cluster, simulator: Simulator, control_plane_with_controllers: ControlPlane
 ) -> None:
     cluster.create("apart")
     cluster.running("apart-0")
@@ -108,7 +108,7 @@ def test_a_start_goes_on_while_kube_apiserver_is_killed(
     assert events == ["bootstrap"]
 
 
-def test_a_wrong_order_is_refused(cluster: Cluster, simulator: SimulatorProcess) -> None:
+def test_a_wrong_order_is_refused(cluster: Cluster, simulator: Simulator) -> None:
     cluster.create("order", replicas=3)
     for number in range(3):
         cluster.running(f"order-{number}")
@@ -134,7 +134,7 @@ def test_a_wrong_order_is_refused(cluster: Cluster, simulator: SimulatorProcess)
         assert [e["IS_ALIVE"] for e in seen] == ["true"] * 3
 
 
-def test_faults_happen_and_are_cleared(cluster: Cluster, simulator: SimulatorProcess) -> None:
+def test_faults_happen_and_are_cleared(cluster: Cluster, simulator: Simulator) -> None:
     host_id = started_once(cluster, "bad")
     simulator.fault(cluster.namespace, "bad-0", "crash")
     cluster.ready("bad-0", False)

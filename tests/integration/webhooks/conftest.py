@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -22,14 +21,14 @@ from missioncontrol.api.emit.crds import crds
 from missioncontrol.api.emit.manifests import plane_objects
 from missioncontrol.api.emit.plumbing import webhook_configurations
 from missioncontrol.api.names import REQUESTER_EXTRA, SYSTEM_NAMESPACE, Component
-from missioncontrol.api.resources import CRDS, Resource
+from missioncontrol.api.resources import Resource
 from missioncontrol.kube.client import Client, Response
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
-from tests.integration.simulator.conftest import call, eventually, free_port
+from tests.processes import Program, established, eventually, free_port
 
 Json = dict[str, Any]
 
@@ -46,44 +45,15 @@ CLUSTER_SCOPED = {
 }
 
 
-class Process:
-    """A server that tests may stop and start again."""
-
-    def __init__(self, argv: list[str], *, log: Path, ready: str) -> None:
-        self.argv, self.log, self.ready = argv, log, ready
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *, wait: bool = True) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.argv, stdout=log, stderr=log)
-        if wait:
-            eventually(self.is_ready, f"{self.ready} answers", timeout=30)
-
-    def is_ready(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log.read_text()[-3000:]
-        try:
-            return call("GET", self.ready)[0] == 200
-        except OSError:
-            return False
-
-    def stop(self, number: int = signal.SIGTERM) -> int | None:
-        process, self._process = self._process, None
-        if process is None:
-            return None
-        process.send_signal(number)
-        return process.wait(timeout=15)
-
-
 @dataclass
 class Site:
     """Everything that a test of the webhooks touches."""
 
     plane: ControlPlane
     kubectl_program: Path
-    opa: Process
-    control: Process
-    data: Process
+    opa: Program
+    control: Program
+    data: Program
 
     def kubectl(self, *arguments: str, stdin: Json | None = None) -> tuple[int, str]:
         """As the cluster's administrator; the exit code and all that was printed."""
@@ -117,7 +87,7 @@ def site(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 _apply(admin, body)
         for definition in (*crds("control-plane"), *crds("data-plane")):
             name = definition["metadata"]["name"]
-            eventually(lambda name=name: _established(admin, name), f"{name} is served")
+            eventually(lambda name=name: established(admin, name), f"{name} is served")
     made = _servers(plane, binaries, folder)
     try:
         made.opa.start(wait=False)
@@ -146,7 +116,7 @@ def _servers(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
     cert, key = folder / "tls.crt", folder / "tls.key"
     save(leaf, cert, key, now=now)
     opa_port = free_port()
-    opa = Process(
+    opa = Program(
         [
             *(str(binaries.opa), "run", "--server", f"--addr=127.0.0.1:{opa_port}", "--disable-telemetry"),
             *("--log-level=error", "--ignore=*_test.rego", str(POLICIES)),
@@ -165,7 +135,7 @@ def _servers(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
                 _apply(admin, body)
         kubeconfig = folder / f"{kind}.kubeconfig"
         kubeconfig.write_bytes(plane.kubeconfig(token=token))
-        servers[kind] = Process(
+        servers[kind] = Program(
             [
                 *(sys.executable, "-m", "webhooks", f"--plane={kind}", *flags, f"--kubeconfig={kubeconfig}"),
                 *("--bind-address=127.0.0.1", f"--secure-port={port}"),
@@ -192,11 +162,6 @@ def _apply(admin: AdminClient, body: Json) -> None:
 
 def _plural(kind: str) -> str:
     return f"{kind.lower()}s"
-
-
-def _established(admin: AdminClient, name: str) -> bool:
-    found = admin.get(CRDS.path(name=name)).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in found)
 
 
 class Facade:
