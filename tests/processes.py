@@ -97,6 +97,12 @@ class Program:
         except OSError:
             return False
 
+    def metric(self, name: str) -> float:
+        """The sum of all series of a metric that is told where readiness is."""
+        text = call("GET", self.ready.replace("/readyz", "/metrics"))[1]
+        lines = (line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name)
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
     def stop(self, number: int = signal.SIGTERM) -> int | None:
         """End it; its exit code, or None when it did not run."""
         process, self.process = self.process, None
@@ -112,6 +118,16 @@ def _die_with_parent() -> None:
 
 class Operator(Program):
     """An operator of a data plane with its own credential: `python -m controllers.<package>`."""
+
+    @property
+    def passes(self) -> float:
+        """How often it has reconciled something."""
+        return self.metric("controller_runtime_reconcile_total")
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing in hand, and nothing that waits."""
+        return not self.metric("workqueue_depth") and not self.metric("controller_runtime_active_workers")
 
     def __init__(
         self, plane: ControlPlane, folder: Path, *, component: Component, package: str, flags: tuple[str, ...]

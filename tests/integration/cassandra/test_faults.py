@@ -79,7 +79,10 @@ def test_a_broken_image_stops_at_the_first_rack_and_can_be_mended(
         return any(pod["status"]["phase"] == "Pending" for pod in plane.pods().values())
 
     eventually(stuck, "a pod cannot be pulled")
-    time.sleep(2)
+    eventually(
+        lambda: plane.conditions(CASSANDRA_DATACENTERS, "dc1").get("Healthy") == "False",
+        "the operator has seen that",
+    )
     assert sum(pod["status"]["phase"] == "Pending" for pod in plane.pods().values()) == 1
     plane.patch_datacenter({"spec": {"serverImage": "registry.example/good:1"}})
     plane.wait_settled(timeout=90)

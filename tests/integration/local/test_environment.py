@@ -237,10 +237,19 @@ def test_an_interrupted_up_ends_at_once_and_says_what_to_do(fresh: Local) -> Non
     assert "`missioncontrol local down` ends what was started" in err
 
 
+def waits_for_a_lock(pid: int) -> bool:
+    """Whether the kernel holds the process back at a file that another one has locked."""
+    lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return any(fields[1] == "->" and fields[5] == str(pid) for fields in map(str.split, lines))
+
+
 def test_a_killed_up_is_finished_by_the_next_which_had_waited(fresh: Local) -> None:
     first = begun(fresh)
     second = fresh.start(*UP)
-    time.sleep(1)
+    deadline = time.monotonic() + 60
+    while not waits_for_a_lock(second.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     first.kill()
     first.communicate()
     out, err = second.communicate(timeout=180)
