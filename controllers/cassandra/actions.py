@@ -98,6 +98,8 @@ class StartNode:
 
     pod: PodState
     seed: bool = False
+    founds: bool = False
+    """Whether a ring begins with it: it counts as a member from the moment at which it may be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class DeletePod:
     pod: PodState
     event: Event
     failed_start: bool = False
+    refused: bool = False
+    """Whether the node said that it does not start: then it founded nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,10 @@ class Snapshot:
         found = [pod for pod in self.living if pod.name.rpartition("-")[0] == statefulset]
         return tuple(sorted(found, key=lambda pod: pod.ordinal))
 
+    def known(self, name: str) -> bool:
+        """Whether the node of a pod is a member of the ring, or was told to found it."""
+        return name in (self.datacenter.status.node_statuses or {})
+
     def bootstrapped(self, pod: PodState) -> bool:
         """Whether the node in this pod has been a member of the ring."""
         known = (self.datacenter.status.node_statuses or {}).get(pod.name)

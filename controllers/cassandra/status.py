@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from controllers.cassandra.actions import Plan, StartNode
+from controllers.cassandra.actions import DeletePod, Plan, StartNode
 from controllers.cassandra.decide.health import node_address
 from controllers.cassandra.decide.refusals import is_true
 from controllers.cassandra.state import PodState, Snapshot
@@ -34,7 +34,7 @@ def next_status(snapshot: Snapshot, plan: Plan, done: Done, now: datetime) -> Js
     stamp = timestamp(now)
     status: Json = {
         "conditions": _conditions(snapshot, plan, stamp),
-        "nodeStatuses": node_statuses(snapshot),
+        "nodeStatuses": node_statuses(snapshot, plan),
         "failedStarts": _failed_starts(snapshot, done),
     }
     if plan.settled:
@@ -65,10 +65,19 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
     return changed
 
 
-def node_statuses(snapshot: Snapshot) -> Json:
-    """The nodes that are or were members: what is known stays, what was just seen replaces it."""
+def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:
+    """The nodes that are or were members: what is known stays, what was just seen replaces it.
+
+    The founder of a ring is shown before it is told to start, without a host id: should its pod be lost
+    before anybody looked at it again, no other node founds a second ring. If it refuses, it is nobody again.
+    """
     known = snapshot.datacenter.status.node_statuses or {}
     found = {name: node.to_dict() for name, node in known.items()}
+    for action in plan.actions:
+        if isinstance(action, StartNode) and action.founds:
+            found.setdefault(action.pod.name, {"rack": _rack(snapshot, action.pod)})
+        if isinstance(action, DeletePod) and action.refused and not snapshot.bootstrapped(action.pod):
+            found.pop(action.pod.name, None)
     for pod in snapshot.living:
         seen = _host_id(snapshot, pod)
         if pod.started and seen:

@@ -93,12 +93,14 @@ def missing(snapshot: Snapshot) -> str:
 
 
 def members_away(snapshot: Snapshot) -> list[str]:
-    """Members of the ring that are not ready, also those whose pod is missing."""
-    known = snapshot.datacenter.status.node_statuses or {}
+    """Members of the ring that are not ready, also those whose pod is missing.
+
+    Whoever was told to found the ring counts as well, though nobody has seen yet that it did.
+    """
     ready = {pod.name for pod in snapshot.living if pod.ready}
     lost = {pod.name for pod in snapshot.living if pod.state is NodeState.STARTED_NOT_READY}
     wanted = {pod_name(live.name, n) for live in snapshot.racks.values() for n in range(live.replicas)}
-    members = {name for name, node in known.items() if node.host_id and name in wanted}
+    members = {name for name in wanted if snapshot.known(name)}
     return sorted((members | lost) - ready)
 
 
@@ -119,9 +121,13 @@ def _failed(snapshot: Snapshot) -> Starts | None:
             event = Event(EventReason.DELETING_STUCK_POD, note, warning=True)
             return Starts(
                 f"{pod.name} did not start ({reason}); its pod is made again",
-                (DeletePod(pod, event, failed_start=True),),
+                (DeletePod(pod, event, failed_start=True, refused=_refused(snapshot, pod)),),
             )
     return None
+
+
+def _refused(snapshot: Snapshot, pod: PodState) -> bool:
+    return snapshot.memory.calls.get(pod.incarnation) is StartCall.REFUSED
 
 
 def _next(snapshot: Snapshot, now: datetime) -> Starts:
@@ -139,7 +145,7 @@ def _next(snapshot: Snapshot, now: datetime) -> Starts:
     seeds = _has_ready_seed(snapshot)
     if snapshot.bootstrapped(pod):
         return Starts(f"starting {pod.name}", (StartNode(pod, seed=not seeds),))
-    away = members_away(snapshot)
+    away = [name for name in members_away(snapshot) if name != pod.name]
     if away:
         # it could not stream from them; and with nobody there it would found a second ring
         return Starts(f"{pod.name} joins when {away[0]} is ready again", wait=LOOK_AGAIN)
@@ -150,7 +156,7 @@ def _next(snapshot: Snapshot, now: datetime) -> Starts:
         if not snapshot.observed.gossip:
             return Starts(f"{pod.name} joins when a node shows its gossip", wait=RANGE_MOVEMENT_PAUSE)
     first = not seeds and not snapshot.external_seeds
-    return Starts(f"starting {pod.name}", (StartNode(pod, seed=first),))
+    return Starts(f"starting {pod.name}", (StartNode(pod, seed=first, founds=first),))
 
 
 def _pause(snapshot: Snapshot, now: datetime, waiting: list[PodState]) -> float | None:

@@ -1,8 +1,8 @@
 """Whose turn it is to start: the order of the nodes, also of those whose pods are still being made.
 
-Members come before newcomers, so that data is found again before anything new is made; racks without a
-running node come before the others, the last ordinal of each in the order of the racks; then the rest,
-higher ordinals first; nodes whose last start failed come last.
+Members come before newcomers, so that data is found again before anything new is made, and among both the
+nodes whose last start failed come last. Racks without a running node come before the others, the last ordinal
+of each in the order of the racks; then the rest, higher ordinals first.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ def slots(snapshot: Snapshot) -> list[Slot]:
     """All nodes that should run and do not, the one whose turn it is first."""
     pods = {pod.name: pod for pod in snapshot.living}
     order = {rack.statefulset: index for index, rack in enumerate(snapshot.datacenter.plan)}
-    members = snapshot.datacenter.status.node_statuses or {}
     failed = set(snapshot.datacenter.status.failed_starts)
     found = [
         Slot(name, live.name, ordinal, pods.get(name))
@@ -43,11 +42,10 @@ def slots(snapshot: Snapshot) -> list[Slot]:
     last = {live.name: live.replicas - 1 for live in snapshot.racks.values()}
 
     def turn(slot: Slot) -> tuple[bool, bool, bool, int, int]:
-        member = members.get(slot.name)
         opens = slot.statefulset not in populated and slot.ordinal == last[slot.statefulset]
         return (
+            not snapshot.known(slot.name),
             slot.name in failed,
-            not (member and member.host_id),
             not opens,
             0 if opens else -slot.ordinal,
             order.get(slot.statefulset, len(order)),

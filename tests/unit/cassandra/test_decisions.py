@@ -14,6 +14,8 @@ from controllers.cassandra.actions import (
     CreateRack,
     CreateSuperuser,
     DeleteClaims,
+    DeletePod,
+    Event,
     Plan,
     RemoveFinalizer,
     ScaleRack,
@@ -26,7 +28,7 @@ from controllers.cassandra.decide.questions import Questions, questions
 from controllers.cassandra.decide.refusals import normal_size, refusals
 from controllers.cassandra.state import Existing, Memory, Observations, Snapshot
 from controllers.cassandra.status import Done, next_status, patch
-from missioncontrol.api.names import Annotation, NodeState
+from missioncontrol.api.names import Annotation, EventReason, NodeState
 from tests.unit.cassandra.builders import NOW, UID, datacenter, gossip, members, pod, rack_set, snapshot
 
 RUNNING = [pod(rack, state=NodeState.STARTED, seed=True) for rack in (1, 2, 3)]
@@ -235,3 +237,15 @@ def test_nothing_is_asked_of_a_datacenter_at_rest() -> None:
     status |= {"cassandraOperatorProgress": "Ready", "observedGeneration": 2}
     rest = snapshot(RUNNING, of=datacenter(status=status), memory=Memory())
     assert questions(rest, NOW) == Questions()
+
+
+def test_a_founder_is_in_the_status_before_it_is_told_and_out_of_it_when_it_refused() -> None:
+    first = pod(1)
+    base = snapshot([first])
+    told = next_status(base, Plan("", (StartNode(first, seed=True, founds=True),)), Done(), NOW)
+    assert told["nodeStatuses"] == {first.name: {"rack": "r1"}}
+    after = snapshot([first], of=datacenter(status=told))
+    event = Event(EventReason.DELETING_STUCK_POD, "")
+    for refused, left in ((True, {}), (False, told["nodeStatuses"])):
+        plan = Plan("", (DeletePod(first, event, failed_start=True, refused=refused),))
+        assert next_status(after, plan, Done(), NOW)["nodeStatuses"] == left

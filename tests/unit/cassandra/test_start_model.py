@@ -35,6 +35,8 @@ class World:
     nodes: list[Node]
     calls: dict[str, StartCall] = field(default_factory=dict)
     registered: set[str] = field(default_factory=set)
+    founders: set[str] = field(default_factory=set)
+    """Shown in the status before they were told to start."""
 
     @classmethod
     def new(cls) -> World:
@@ -42,7 +44,10 @@ class World:
 
     def look(self) -> Snapshot:
         known = [node.pod for node in self.nodes if node.pod.name in self.registered]
-        status = members(*known) if known else {}
+        status = members(*known) if known else {"nodeStatuses": {}}
+        for node in self.nodes:
+            if node.pod.name in self.founders:
+                status["nodeStatuses"].setdefault(node.pod.name, {"rack": node.pod.rack})
         ready = [node.pod for node in self.nodes if node.pod.ready]
         processes = {n.pod.name: Process.RUNNING if n.runs else Process.STOPPED for n in self.nodes}
         return snapshot(
@@ -63,6 +68,8 @@ class World:
                 continue
             assert isinstance(action, StartNode), action
             node = self._of(action.pod)
+            if action.founds:
+                self.founders.add(node.pod.name)
             node.pod = replace(node.pod, state=NodeState.STARTING, seed=node.pod.seed or action.seed)
             if dies_before_call:
                 self.calls.clear()
@@ -103,13 +110,9 @@ class World:
             node.pod = replace(node.pod, ready=False, restarts=node.pod.restarts + 1, crashed=True)
 
     def lose(self, index: int) -> None:
-        """The pod of a member is made again, and cannot run for now.
-
-        Only of a member that the operator has seen as one: what is lost in the moment between a node's first
-        readiness and the operator's look at it leaves no trace that a decision could be made on.
-        """
+        """The pod of a member is made again, and cannot run for now, be it before anybody looked at it."""
         node = self.nodes[index]
-        if node.pod.name in self.registered:
+        if node.member:
             self.crash(index)
             node.pod = replace(
                 node.pod, state=NodeState.READY_TO_START, seed=False, running=False, uid=node.pod.uid + "+"

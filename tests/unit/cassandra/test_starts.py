@@ -23,7 +23,7 @@ def names(actions: object) -> list[str]:
 def test_the_first_node_of_all_is_labelled_as_seed() -> None:
     pods = [pod(1), pod(2), pod(3)]
     step = starts(snapshot(pods, observed=stopped(*pods)), NOW)
-    assert step.actions == (StartNode(pods[0], seed=True),)
+    assert step.actions == (StartNode(pods[0], seed=True, founds=True),)
 
 
 def test_with_seeds_elsewhere_the_first_node_is_no_seed() -> None:
@@ -181,3 +181,18 @@ def test_when_all_are_started_there_is_nothing_to_say() -> None:
     pods = [pod(rack, state=NodeState.STARTED) for rack in (1, 2, 3)]
     step = starts(snapshot(pods), NOW)
     assert (step.sentence, step.actions) == ("", ())
+
+
+def test_a_founder_that_is_away_is_waited_for_though_nobody_saw_its_ring() -> None:
+    pods = [pod(2), pod(3)]
+    told = {"nodeStatuses": {"demo-dc1-r1-sts-0": {"rack": "r1"}}}
+    step = starts(snapshot(pods, of=datacenter(status=told), observed=stopped(*pods)), NOW)
+    assert step.actions == ()
+    assert step.sentence == "demo-dc1-r2-sts-0 joins when demo-dc1-r1-sts-0 is ready again"
+
+
+def test_a_founder_that_comes_back_goes_first_even_after_a_failed_start() -> None:
+    pods = [pod(1), pod(2), pod(3)]
+    told = {"nodeStatuses": {"demo-dc1-r2-sts-0": {"rack": "r2"}}, "failedStarts": ["demo-dc1-r2-sts-0"]}
+    step = starts(snapshot(pods, of=datacenter(status=told), observed=stopped(*pods)), NOW)
+    assert step.actions == (StartNode(pods[1], seed=True, founds=True),)
