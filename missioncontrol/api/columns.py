@@ -29,6 +29,8 @@ class Column:
     priority: int
     value: Value
     format: str = ""
+    clock: tuple[tuple[str, ...], ...] = ()
+    """For a cell that changes with time alone: the paths of everything in the object that it is made of."""
 
     def definition(self) -> dict[str, Any]:
         """The entry of a Table's columnDefinitions."""
@@ -185,7 +187,9 @@ def progress(obj: Object, now: datetime) -> Cell:
 NAME = Column(
     "Name", "string", "Name of the object, unique in its namespace.", 0, text("metadata", "name"), "name"
 )
-AGE = Column("Age", "string", "How long the object exists.", 0, age)
+AGE = Column(
+    "Age", "string", "How long the object exists.", 0, age, clock=(("metadata", "creationTimestamp"),)
+)
 MESSAGE = Column("Message", "string", "What is going on, in a sentence.", 0, text("status", "message"))
 WIDE_MESSAGE = Column("Message", "string", "What is going on, in a sentence.", 1, text("status", "message"))
 
@@ -204,7 +208,14 @@ DATA_PLANE_COLUMNS = (
     Column("Region", "string", "Where the data plane is.", 0, text("spec", "region")),
     Column("Ready", "string", "Whether clusters can be placed and managed there.", 0, ready),
     Column("Version", "string", "Kubernetes version of the plane.", 0, text("status", "kubernetesVersion")),
-    Column("Last contact", "string", "When the plane answered, or for how long it is away.", 0, last_contact),
+    Column(
+        "Last contact",
+        "string",
+        "When the plane answered, or for how long it is away.",
+        0,
+        last_contact,
+        clock=(("status", "awaySince"), ("status", "lastContactTime")),
+    ),
     Column("Reason", "string", "Why the plane is not ready.", 0, not_ready_reason),
     AGE,
     Column("Server", "string", "Address of the plane's API server.", 1, text("status", "server")),

@@ -1,0 +1,244 @@
+"""How stored objects and events become the bytes that clients get: made once, used for everybody.
+
+Of each object the metadata and the rest are encoded apart, so that every form (the whole object, metadata
+only, a row of a Table) is a matter of joining bytes. Cells that change with time alone, such as the age, are
+the only thing made anew for each list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from apiserver.kinds import FACES, SERVED
+from apiserver.negotiate import Accepted, Shape
+from apiserver.table import include_object
+from apiserver.translate.objects import to_virtual
+from apiserver.watchcache.entries import Entry
+from apiserver.watchcache.window import BOOKMARK, DELETED, Event
+from missioncontrol.api.columns import Column
+
+Parts = list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a client takes: which kind, in which shape."""
+
+    plural: str
+    shape: Shape = Shape.OBJECT
+    version: str = "v1"
+    include: str = "Metadata"
+
+    @property
+    def is_table(self) -> bool:
+        return self.shape is Shape.TABLE
+
+
+def form(plural: str, accepted: Accepted, include: str | None) -> Form:
+    """The form of an Accept header and the parameter includeObject."""
+    included = include_object(include)
+    if accepted.shape is Shape.TABLE:
+        return Form(plural, Shape.TABLE, accepted.version, included)
+    shape = Shape.METADATA if accepted.shape is Shape.METADATA_LIST else accepted.shape
+    return Form(plural, shape, accepted.version if shape is Shape.METADATA else "v1")
+
+
+class Pieces:
+    """The encoded parts of an object under one of its faces."""
+
+    __slots__ = ("cells", "metadata", "rest")
+
+    def __init__(self, metadata: bytes, rest: bytes) -> None:
+        self.metadata = metadata
+        self.rest = rest
+        """The other members but apiVersion and kind, each with a comma in front."""
+        self.cells: list[tuple[bytes, Column | None, Any]] | None = None
+        """Encoded cells, or a column with the members that its cell is made of."""
+
+    @property
+    def size(self) -> int:
+        return len(self.metadata) + len(self.rest)
+
+
+def pieces_of(entry: Entry, plural: str) -> Pieces:
+    """The parts of an object, encoded when they are first asked for."""
+    if entry.pieces is None:
+        entry.pieces = {}
+    found: Pieces | None = entry.pieces.get(plural)
+    if found is None:
+        found = entry.pieces[plural] = _encoded(orjson.loads(entry.raw), plural)
+    return found
+
+
+def _encoded(stored: Any, plural: str) -> Pieces:
+    virtual = to_virtual(FACES, SERVED[plural].face, stored)
+    metadata = orjson.dumps(virtual.get("metadata") or {})
+    others = {
+        member: value for member, value in virtual.items() if member not in ("apiVersion", "kind", "metadata")
+    }
+    rest = b"," + orjson.dumps(others)[1:-1] if others else b""
+    return Pieces(metadata, rest)
+
+
+@lru_cache(maxsize=256)
+def _heads(plural: str, version: str) -> tuple[bytes, bytes]:
+    resource = SERVED[plural].info.resource
+    whole = orjson.dumps({"apiVersion": resource.api_version, "kind": resource.kind})[:-1] + b',"metadata":'
+    partial = orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}"})
+    return whole, partial[:-1] + b',"metadata":'
+
+
+def item(form: Form, entry: Entry, now: datetime) -> Parts:
+    """One object, or one row of a Table."""
+    return _item(form, pieces_of(entry, form.plural), now)
+
+
+def _item(form: Form, pieces: Pieces, now: datetime) -> Parts:
+    whole, partial = _heads(form.plural, form.version)
+    if form.shape is Shape.OBJECT:
+        return [whole, pieces.metadata, pieces.rest, b"}"]
+    if form.shape is Shape.METADATA:
+        return [partial, pieces.metadata, b"}"]
+    row = [b'{"cells":[', _cells(form.plural, pieces, now), b"]"]
+    if form.include == "Object":
+        row += [b',"object":', whole, pieces.metadata, pieces.rest, b"}"]
+    elif form.include == "Metadata":
+        row += [b',"object":', partial, pieces.metadata, b"}"]
+    row.append(b"}")
+    return row
+
+
+def _cells(plural: str, pieces: Pieces, now: datetime) -> bytes:
+    if pieces.cells is None:
+        pieces.cells = _fixed_cells(plural, pieces, now)
+    return b",".join(
+        [
+            encoded if column is None else orjson.dumps(column.value(members, now))
+            for encoded, column, members in pieces.cells
+        ]
+    )
+
+
+def _fixed_cells(plural: str, pieces: Pieces, now: datetime) -> list[tuple[bytes, Column | None, Any]]:
+    whole, _ = _heads(plural, "v1")
+    virtual = orjson.loads(b"".join((whole, pieces.metadata, pieces.rest, b"}")))
+    cells: list[tuple[bytes, Column | None, Any]] = []
+    for column in SERVED[plural].info.columns:
+        if column.clock:
+            cells.append((b"", column, _only(virtual, column.clock)))
+            continue
+        encoded = orjson.dumps(column.value(virtual, now))
+        if cells and cells[-1][1] is None:
+            cells[-1] = (cells[-1][0] + b"," + encoded, None, None)
+        else:
+            cells.append((encoded, None, None))
+    return cells
+
+
+def _only(virtual: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
+    """The object with nothing in it but what is under these paths."""
+    kept: dict[str, Any] = {}
+    for path in paths:
+        value: Any = virtual
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is not None:
+            inner = kept
+            for step in path[:-1]:
+                inner = inner.setdefault(step, {})
+            inner[path[-1]] = value
+    return kept
+
+
+def collection(form: Form, items: Iterable[Parts], version: int) -> Parts:
+    """A list of items at a version."""
+    metadata = orjson.dumps({"resourceVersion": str(version)})
+    parts: Parts = [_collection_head(form), metadata]
+    parts.append(b',"rows":[' if form.is_table else b',"items":[')
+    between = False
+    for one in items:
+        if between:
+            parts.append(b",")
+        between = True
+        parts += one
+    parts.append(b"]}\n")
+    return parts
+
+
+def _collection_head(form: Form) -> bytes:
+    resource = SERVED[form.plural].info.resource
+    if form.is_table:
+        return _table_head(form, definitions=True)
+    kind, api_version = f"{resource.kind}List", resource.api_version
+    if form.shape is Shape.METADATA:
+        kind, api_version = "PartialObjectMetadataList", f"meta.k8s.io/{form.version}"
+    return orjson.dumps({"kind": kind, "apiVersion": api_version})[:-1] + b',"metadata":'
+
+
+@lru_cache(maxsize=256)
+def _table_head(form: Form, *, definitions: bool) -> bytes:
+    columns = SERVED[form.plural].info.columns
+    head = {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "columnDefinitions": [column.definition() for column in columns] if definitions else [],
+    }
+    return orjson.dumps(head)[:-1] + b',"metadata":'
+
+
+def single(form: Form, entry: Entry, now: datetime) -> bytes:
+    """One object as an answer."""
+    pieces = pieces_of(entry, form.plural)
+    if not form.is_table:
+        return b"".join((*_item(form, pieces, now), b"\n"))
+    return b"".join((*_one_row(form, pieces, entry.version, now, definitions=True), b"\n"))
+
+
+def _one_row(form: Form, pieces: Pieces, version: int, now: datetime, *, definitions: bool) -> Parts:
+    metadata = orjson.dumps({"resourceVersion": str(version)})
+    head = _table_head(form, definitions=definitions)
+    return [head, metadata, b',"rows":[', *_item(form, pieces, now), b"]}"]
+
+
+# Events --------------------------------------------------------------------------------------------------
+
+
+def event(form: Form, event: Event, seen_as: str, now: datetime, *, definitions: bool = False) -> bytes:
+    """One line of a watch. An object that leaves the selection is shown as it was, at the event's version."""
+    if seen_as == DELETED and event.type != DELETED and event.before is not None:
+        stored = orjson.loads(event.before.raw)
+        stored["metadata"]["resourceVersion"] = str(event.version)
+        pieces = _encoded(stored, form.plural)
+    else:
+        pieces = pieces_of(event.entry, form.plural)
+    return _line(form, seen_as, pieces, event.version, now, definitions=definitions)
+
+
+def added(form: Form, entry: Entry, now: datetime, *, definitions: bool = False) -> bytes:
+    """The line that tells of an object that is there already."""
+    return _line(form, "ADDED", pieces_of(entry, form.plural), entry.version, now, definitions=definitions)
+
+
+def bookmark(form: Form, version: int, now: datetime, *, ends_initial: bool, definitions: bool) -> bytes:
+    """The line that tells nothing but a version."""
+    metadata: dict[str, Any] = {"resourceVersion": str(version)}
+    if ends_initial:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    return _line(form, BOOKMARK, Pieces(orjson.dumps(metadata), b""), version, now, definitions=definitions)
+
+
+def _line(
+    form: Form, type_: str, pieces: Pieces, version: int, now: datetime, *, definitions: bool
+) -> bytes:
+    parts = (
+        _one_row(form, pieces, version, now, definitions=definitions)
+        if form.is_table
+        else _item(form, pieces, now)
+    )
+    return b"".join((b'{"type":"', type_.encode(), b'","object":', *parts, b"}\n"))
