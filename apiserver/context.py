@@ -12,6 +12,7 @@ from apiserver.authz import Attributes, Authorizer
 from apiserver.call import Call
 from apiserver.kinds import Served
 from apiserver.storage import Store
+from apiserver.watchcache.cache import WatchCache
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Context:
 
     store: Store
     authorizer: Authorizer
+    cache: WatchCache
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def may(self, call: Call, attributes: Attributes) -> bool:

@@ -23,6 +23,7 @@ from apiserver.metrics import Metrics
 from apiserver.server import ApiServer
 from apiserver.storage import Store
 from apiserver.trust import Trust, TrustSource
+from apiserver.watchcache.cache import WatchCache
 from missioncontrol.api.names import Component
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
@@ -118,7 +119,10 @@ async def serve(
     async with Client(settings.cluster, user_agent=user_agent) as client, Supervisor() as supervisor:
         trust = TrustSource(client)
         trust.changed = lambda: _trust(tls, trust.current)
-        context = Context(Store(client, system_namespace=settings.system_namespace), Authorizer(client))
+        cache = WatchCache(client)
+        context = Context(
+            Store(client, system_namespace=settings.system_namespace), Authorizer(client), cache
+        )
         inflight = Inflight(
             read_only=settings.max_requests_inflight, mutating=settings.max_mutating_requests_inflight
         )
@@ -138,6 +142,8 @@ async def serve(
             access_log_share=settings.access_log_share,
         )
         supervisor.spawn("trust", trust.run())
+        # readiness does not wait for it: without it reads and watches go to the store
+        supervisor.spawn("cache", cache.run())
         supervisor.spawn("certificates", tls.watch())
         probes = ProbeServer(settings.metrics_bind_address, registry=metrics.registry, ready=ready)
         async with probes, Listener(settings, server.handle, tls.context) as listener:
@@ -148,6 +154,7 @@ async def serve(
             log.info("draining")
             await asyncio.sleep(settings.shutdown_delay)
             context.draining.set()
+            await cache.drain()
 
 
 def _trust(tls: ServerTLS, trust: Trust) -> None:

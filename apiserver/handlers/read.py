@@ -9,10 +9,11 @@ from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import LIST
-from apiserver.selectors import FieldTerm, format_fields, parse_fields
+from apiserver.selectors import FieldTerm, format_fields, parse_fields, parse_labels
 from apiserver.status import bad_request
 from apiserver.storage import LIST_PARAMETERS
 from apiserver.translate.objects import list_to_virtual, to_virtual
+from apiserver.watchcache.entries import EntryReader, Selection, selection
 
 
 async def get(context: Context, call: Call, served: Served) -> web.StreamResponse:
@@ -46,9 +47,19 @@ def field_selector(call: Call, served: Served) -> list[tuple[str, str]]:
 
     A field that cannot be selected by is refused: ignored, it would select everything.
     """
-    terms = [stored_term(served, term) for term in parse_fields(call.query.get("fieldSelector"))]
-    terms += served.selection
+    terms = _stored_terms(call, served)
     return [("fieldSelector", format_fields(terms))] if terms else []
+
+
+def select(reader: EntryReader, call: Call, served: Served) -> Selection | None:
+    """What the request is about, among cached objects; None when that cannot be told from the cache."""
+    labels = parse_labels(call.query.get("labelSelector"))
+    return selection(reader, call.info.namespace, _stored_terms(call, served), labels)
+
+
+def _stored_terms(call: Call, served: Served) -> list[FieldTerm]:
+    terms = [stored_term(served, term) for term in parse_fields(call.query.get("fieldSelector"))]
+    return [*terms, *served.selection]
 
 
 def stored_term(served: Served, term: FieldTerm) -> FieldTerm:

@@ -1,120 +1,168 @@
-"""watch: the store's stream, translated line by line and sent on at once."""
+"""watch: served from the one watch that this server keeps on each stored resource.
+
+What that cannot answer (a version from before its window, parameters that the store has to judge) is passed
+on to the store as a watch of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from dataclasses import dataclass
 
-import orjson
 from aiohttp import web
 
 from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
-from apiserver.handlers.read import field_selector
-from apiserver.kinds import FACES, Served
-from apiserver.negotiate import SINGLE, Accepted, Shape
-from apiserver.storage import WATCH_PARAMETERS
-from apiserver.table import include_object, partial
-from apiserver.translate.face import Obj
-from apiserver.translate.watch import event_to_virtual
-from missioncontrol.kube.errors import TransportError
-from missioncontrol.kube.stream import Stream
-
-log = logging.getLogger(__name__)
+from apiserver.handlers import relay
+from apiserver.handlers.read import select
+from apiserver.kinds import Served
+from apiserver.negotiate import SINGLE
+from apiserver.watchcache import forms
+from apiserver.watchcache.entries import Entry, Selection
+from apiserver.watchcache.mirror import Mirror, in_batches
+from apiserver.watchcache.proof import Unproven
+from apiserver.watchcache.watcher import Watcher
+from apiserver.watchcache.window import Event
+from missioncontrol.kube.errors import KubeError
 
 DEFAULT_SECONDS = (1800, 3600)
+LAST_BOOKMARK_SECONDS = 2.0
+_ATTEMPTS = 3
 
 
 async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
-    """Events until the time is over, the client leaves, the store ends it or this server drains."""
-    accepted = respond.accept(call, SINGLE)
-    include_object(call.query.get("includeObject"))
-    bookmarks = call.flag("allowWatchBookmarks")
-    path = served.info.stored.path(call.info.namespace or None)
+    """Events until the time is over, the client leaves, or this server cannot tell what happens any more."""
+    form = forms.form(
+        served.info.resource.plural, respond.accept(call, SINGLE), call.query.get("includeObject")
+    )
+    wanted = _wanted(call)
+    mirror = context.cache.mirror(served.info.stored)
+    selection = select(mirror.reader, call, served) if mirror is not None else None
+    if wanted is None or mirror is None or selection is None:
+        return await relay.watch(context, call, served)
+    begin = await _beginning(context, wanted, mirror, selection)
+    if begin is None:
+        return await relay.watch(context, call, served)
+    watcher = Watcher(
+        form, selection, after=begin.after, bookmarks=wanted.bookmarks, flusher=context.cache.flusher
+    )
+    mirror.subscribers.add(watcher)  # with no turn of the loop since the beginning was found
+    try:
+        return await _stream(call, mirror, watcher, begin, wanted)
+    finally:
+        mirror.subscribers.discard(watcher)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the query asks for. No version: the latest; 0: any."""
+
+    version: int | None
+    initial: bool | None
+    bookmarks: bool
+    seconds: float
+
+
+def _wanted(call: Call) -> _Wanted | None:
+    """The parameters, or None for a combination that is the store's to judge, and to refuse in its words."""
+    query = call.query
+    version, initial, match = (
+        query.get(name, "") for name in ("resourceVersion", "sendInitialEvents", "resourceVersionMatch")
+    )
+    seconds = query.get("timeoutSeconds", "")
+    odd = bool(query.get("limit") or query.get("continue"))
+    odd |= bool(version and not (version.isascii() and version.isdigit()))
+    odd |= bool(seconds and not (seconds.isascii() and seconds.isdigit()))
+    odd |= (initial, match) not in (("", ""), ("true", "NotOlderThan"), ("1", "NotOlderThan"))
+    if odd:
+        return None
+    lasting = float(seconds or 0) or random.uniform(*DEFAULT_SECONDS)
+    return _Wanted(
+        version=int(version) if version else None,
+        initial=bool(initial),
+        bookmarks=call.flag("allowWatchBookmarks"),
+        seconds=lasting,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What a stream begins with, and the version up to which that tells everything."""
+
+    after: int
+    present: list[Entry]
+    events: list[Event]
+
+
+async def _beginning(
+    context: Context, wanted: _Wanted, mirror: Mirror, selection: Selection
+) -> _Beginning | None:
+    """None when the store has to be asked."""
+    version = wanted.version
+    if version and not wanted.initial:
+        events = mirror.window.after(version)
+        return None if events is None else _Beginning(max(version, mirror.position), [], events)
+    if version is not None and version <= mirror.position:
+        return _Beginning(mirror.position, mirror.select(selection), [])
+    prover = context.cache.prover(mirror.resource)
+    for _ in range(_ATTEMPTS):
+        try:
+            proven = await asyncio.shield(prover.current(selection.namespace))
+        except (KubeError, Unproven):
+            return None
+        if version is not None and proven.version < version:
+            return None
+        if mirror.synced and proven.holds(mirror):
+            return _Beginning(max(proven.version, mirror.position), mirror.select(selection), [])
+    return None
+
+
+async def _stream(
+    call: Call, mirror: Mirror, watcher: Watcher, begin: _Beginning, wanted: _Wanted
+) -> web.StreamResponse:
+    deadline = time.monotonic() + wanted.seconds
     response = web.StreamResponse(
         headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
     )
     response.enable_chunked_encoding()
+    respond.add_warnings(call, response)
     try:
-        async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
-            respond.add_warnings(call, response)
-            await response.prepare(call.request)
-            encoder = _Encoder(call, served, accepted)
-            async with _ending(context, stream):
-                async for line in stream.lines():
-                    event = event_to_virtual(FACES, served.face, orjson.loads(line))
-                    if bookmarks or event.get("type") != "BOOKMARK":
-                        await response.write(encoder.encode(event))
-    except TransportError as error:
-        # the answer has begun: a clean end lets the client resume where it was
-        log.debug("a watch ends early: %s", error)
-    except ConnectionResetError:
-        return response
-    await response.write_eof()
+        await response.prepare(call.request)
+        transport = call.request.transport
+        if transport is None:
+            return response
+        await _tell_beginning(response, watcher, begin, wanted)
+        watcher.go_live(transport)
+        if wanted.bookmarks and not await _ended(watcher, deadline - LAST_BOOKMARK_SECONDS):
+            watcher.bookmark(max(mirror.handed_out, begin.after))
+        await _ended(watcher, deadline)
+        watcher.flush()
+        await response.write_eof()
+    except ConnectionError:
+        pass  # the client has left, and needs no answer
     return response
 
 
-def _query(call: Call, served: Served) -> list[tuple[str, str]]:
-    query = [
-        (name, value)
-        for name, value in (*call.pick(WATCH_PARAMETERS), *field_selector(call, served))
-        if name != "allowWatchBookmarks"
-    ]
-    # bookmarks are always asked for: without them a quiet watch and a dead connection look the same
-    query += [("watch", "true"), ("allowWatchBookmarks", "true")]
-    if "timeoutSeconds" not in call.query:
-        query.append(("timeoutSeconds", str(random.randint(*DEFAULT_SECONDS))))
-    return query
+async def _ended(watcher: Watcher, until: float) -> bool:
+    """Wait for the end of the stream, but no longer than until then."""
+    await asyncio.wait((watcher.ended,), timeout=max(0.0, until - time.monotonic()))
+    return watcher.ended.done()
 
 
-class _Encoder:
-    """Events as bytes in the client's shape; a Table says its columns once."""
-
-    def __init__(self, call: Call, served: Served, accepted: Accepted) -> None:
-        self._call, self._served, self._accepted = call, served, accepted
-        self._definitions = True
-
-    def encode(self, event: Obj) -> bytes:
-        item = event.get("object")
-        if event.get("type") != "ERROR" and isinstance(item, dict):
-            event = {**event, "object": self._shaped(item)}
-        return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
-
-    def _shaped(self, item: Obj) -> Obj:
-        if self._accepted.shape is Shape.METADATA:
-            return partial(item, self._accepted)
-        if self._accepted.shape is not Shape.TABLE:
-            return item
-        definitions, self._definitions = self._definitions, False
-        metadata = item.get("metadata") or {}
-        return respond.as_table(
-            self._call,
-            self._served,
-            self._accepted,
-            [item],
-            {"resourceVersion": metadata.get("resourceVersion", "")},
-            definitions=definitions,
-        )
-
-
-@asynccontextmanager
-async def _ending(context: Context, stream: Stream) -> AsyncIterator[None]:
-    """Cut the store's stream when the server drains, not all watches in the same moment."""
-
-    async def cut() -> None:
-        await context.draining.wait()
-        await asyncio.sleep(random.random() * 2)
-        stream.abort()
-
-    cutter = asyncio.create_task(cut())
-    try:
-        yield
-    finally:
-        cutter.cancel()
-
-
-__all__ = ["watch"]
+async def _tell_beginning(
+    response: web.StreamResponse, watcher: Watcher, begin: _Beginning, wanted: _Wanted
+) -> None:
+    """The present objects or the events since, at the reader's pace; what happens meanwhile is put aside."""
+    for batch in in_batches(begin.present):
+        await response.write(b"".join([watcher.present(entry) for entry in batch]))
+        await asyncio.sleep(0)
+        if watcher.ended.done():
+            return
+    told = b"".join([watcher.tell(event) for event in begin.events])
+    if wanted.initial and wanted.bookmarks:
+        told += watcher.mark(begin.after, ends_initial=True)
+    if told:
+        await response.write(told)

@@ -1,1 +1,1 @@
-"""What this replica knows of the store: one watch for each stored resource, shared by all who read or watch."""
+"""What this replica knows of the store: one watch for each stored resource, shared by everybody."""

@@ -34,7 +34,14 @@ class Entry:
     __slots__ = ("fields", "key", "labels", "name", "namespace", "pieces", "raw", "version")
 
     def __init__(
-        self, *, namespace: str, name: str, version: int, labels: dict[str, str], fields: tuple[str, ...], raw: bytes
+        self,
+        *,
+        namespace: str,
+        name: str,
+        version: int,
+        labels: dict[str, str],
+        fields: tuple[str, ...],
+        raw: bytes,
     ) -> None:
         self.namespace = namespace
         self.name = name
@@ -72,7 +79,9 @@ class EntryReader:
             namespace=sys.intern(metadata.namespace),
             name=metadata.name,
             version=int(metadata.resource_version),
-            labels={sys.intern(key): sys.intern(value) for key, value in labels.items()} if labels else _NO_LABELS,
+            labels={sys.intern(key): sys.intern(value) for key, value in labels.items()}
+            if labels
+            else _NO_LABELS,
             fields=tuple(sys.intern(_text(document, path)) for path in self._paths),
             raw=raw,
         )

@@ -233,9 +233,7 @@ def bookmark(form: Form, version: int, now: datetime, *, ends_initial: bool, def
     return _line(form, BOOKMARK, Pieces(orjson.dumps(metadata), b""), version, now, definitions=definitions)
 
 
-def _line(
-    form: Form, type_: str, pieces: Pieces, version: int, now: datetime, *, definitions: bool
-) -> bytes:
+def _line(form: Form, type_: str, pieces: Pieces, version: int, now: datetime, *, definitions: bool) -> bytes:
     parts = (
         _one_row(form, pieces, version, now, definitions=definitions)
         if form.is_table

@@ -12,6 +12,7 @@ import asyncio
 import bisect
 import logging
 import random
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -30,14 +31,16 @@ log = logging.getLogger(__name__)
 PAGE = 500
 LIST_SECONDS = 30.0
 WATCH_SECONDS = (1800, 3600)
-IDLE_SECONDS = 75.0
-"""The store sends a bookmark each minute; a stream that is silent for longer is dead."""
+IDLE_SECONDS = 150.0
+"""The store sends a bookmark each minute or a little later: when two are missing, the stream is dead."""
 GAP_SECONDS = 15.0
 """How long watchers are kept while the store's watch is broken; then they are sent to other replicas."""
 WINDOW_EVENTS = 10_000
 WINDOW_BYTES = 8 << 20
 AT_ONCE = 64
-"""Watchers or objects that are served before others get their turn of the loop."""
+"""Objects that are encoded before others get their turn of the loop."""
+TURN_SECONDS = 0.005
+"""How long events are handed out before others get their turn. Longer turns make fewer, larger writes."""
 
 
 class _PageMetadata(msgspec.Struct, rename="camel"):
@@ -101,6 +104,7 @@ class Mirror:
         self._distrusted = False
         self._gap: asyncio.TimerHandle | None = None
         self._complaint = ""
+        self._turn_ends = 0.0
 
     # Reading -----------------------------------------------------------------------------------------------
 
@@ -123,7 +127,7 @@ class Mirror:
         return self._keys[first : bisect.bisect_left(self._keys, f"{namespace}0", lo=first)]
 
     def advanced(self) -> asyncio.Future[None]:
-        """Done when anything has changed: the position, or that there is a connection. Shared: to be shielded."""
+        """Done when anything has changed: the position, or the connection. Shared: to be shielded."""
         if self._advanced is None:
             self._advanced = asyncio.get_running_loop().create_future()
         return self._advanced
@@ -246,6 +250,9 @@ class Mirror:
             self._mend()
             try:
                 async for line in stream.lines():
+                    if time.monotonic() > self._turn_ends:
+                        await asyncio.sleep(0)
+                        self._turn_ends = time.monotonic() + TURN_SECONDS
                     await self._take(msgspec.json.decode(line, type=_Line))
             finally:
                 self._stream = None
@@ -296,8 +303,9 @@ class Mirror:
     async def _hand_out(self, event: Event) -> None:
         for number, subscriber in enumerate(tuple(self.subscribers), 1):
             subscriber.offer(event)
-            if number % AT_ONCE == 0:
+            if number % AT_ONCE == 0 and time.monotonic() > self._turn_ends:
                 await asyncio.sleep(0)
+                self._turn_ends = time.monotonic() + TURN_SECONDS
         self.handed_out = event.version
         event.encoded = {}
 

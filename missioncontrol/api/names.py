@@ -177,6 +177,13 @@ class Finalizer:
     STORED_FOREGROUND_DELETION: Final = "missioncontrol.io/foreground-deletion"
 
 
+class StoredColumn(StrEnum):
+    """Printer columns of stored kinds, from which the API server reads versions at a glance."""
+
+    NAMESPACE = "Namespace"
+    VERSION = "Version"
+
+
 class Condition(StrEnum):
     """Types of conditions, over all kinds."""
 

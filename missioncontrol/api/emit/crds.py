@@ -19,6 +19,7 @@ from missioncontrol.api.control import (
 from missioncontrol.api.emit.schema import Inline, JsonSchema
 from missioncontrol.api.k8ssandra import K8ssandraClusterSpec, K8ssandraClusterStatus
 from missioncontrol.api.model import KubeModel
+from missioncontrol.api.names import StoredColumn
 from missioncontrol.api.registry import STORED, StoredKind
 from missioncontrol.api.resources import Resource
 
@@ -57,6 +58,11 @@ class CrdKind:
 
 
 _AGE = PrinterColumn("Age", ".metadata.creationTimestamp", "date")
+# From these alone the API server sees which objects there are in which version, without reading any.
+_VERSION_COLUMNS = (
+    PrinterColumn(StoredColumn.NAMESPACE, ".metadata.namespace", priority=1),
+    PrinterColumn(StoredColumn.VERSION, ".metadata.resourceVersion", priority=1),
+)
 
 # what may be changed of an operation that exists: how long it is kept
 _MUTABLE = frozenset({"ttlSecondsAfterFinished"})
@@ -131,7 +137,7 @@ def _storage_kinds() -> Iterator[CrdKind]:
             f"Storage of {stored.resource.kind} objects; use {stored.resource.plural}.{r.VIRTUAL_GROUP}.",
             stored.spec,
             stored.status,
-            columns=(PrinterColumn("Phase", ".status.phase"), _AGE),
+            columns=(PrinterColumn("Phase", ".status.phase"), _AGE, *_VERSION_COLUMNS),
             selectable_fields=stored.selectable_fields,
             spec_required=True,
             spec_schema=operations_schema(stored) if stored.operations else None,

@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from missioncontrol.api.resources import STORED_CLUSTERS
 from missioncontrol.local import processes
 from missioncontrol.local.ports import free_port
 from missioncontrol.pki.ca import Usage, issue, new_ca
@@ -169,19 +170,22 @@ async def test_a_slow_store_costs_no_more_than_the_clients_time(
     assert (await front.json("GET", path))[0] == 200
 
 
-async def test_a_watch_survives_nothing_but_ends_cleanly(
-    front: Proxy, relay: Relay, namespace: str, cluster: Make
+async def test_a_watch_survives_a_break_behind_the_server(
+    front: Proxy, relay: Relay, facade: Facade, namespace: str, cluster: Make
 ) -> None:
     path = f"{GV}/namespaces/{namespace}/missioncontrolclusters"
     _, made = await front.json("POST", path, json=cluster())
-    async with front.request("GET", f"{path}?watch=true") as answer:
-        assert json.loads(await answer.content.readline())["type"] == "ADDED"
+    async with front.request("GET", f"{path}?watch=true&resourceVersion=0") as answer:
+        event = json.loads(await answer.content.readline())
+        assert (event["type"], event["object"]["metadata"]["uid"]) == ("ADDED", made["metadata"]["uid"])
         relay.cut()
-        async with asyncio.timeout(5):
-            assert await answer.content.readline() == b""
-    relay.mend()
+        with facade.admin as admin:
+            admin.request("DELETE", STORED_CLUSTERS.path(namespace, "demo"))
+        relay.mend()
+        async with asyncio.timeout(30):
+            event = json.loads(await answer.content.readline())
+        assert (event["type"], event["object"]["metadata"]["name"]) == ("DELETED", "demo")
     version = made["metadata"]["resourceVersion"]
-    await front.json("DELETE", f"{path}/demo")
     async with front.request("GET", f"{path}?watch=true&resourceVersion={version}") as answer:
         assert json.loads(await answer.content.readline())["type"] == "DELETED"
 

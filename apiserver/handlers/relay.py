@@ -1,0 +1,121 @@
+"""A watch of the store's own for one client: its stream, translated line by line and sent on at once.
+
+For what the shared watch cannot answer: versions from before its window, and parameters that the store is
+to judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+from aiohttp import web
+
+from apiserver import respond
+from apiserver.call import Call
+from apiserver.context import Context
+from apiserver.handlers.read import field_selector
+from apiserver.kinds import FACES, Served
+from apiserver.negotiate import SINGLE, Accepted, Shape
+from apiserver.storage import WATCH_PARAMETERS
+from apiserver.table import include_object, partial
+from apiserver.translate.face import Obj
+from apiserver.translate.watch import event_to_virtual
+from missioncontrol.kube.errors import TransportError
+from missioncontrol.kube.stream import Stream
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SECONDS = (1800, 3600)
+
+
+async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
+    """Events until the time is over, the client leaves, the store ends it or this server drains."""
+    accepted = respond.accept(call, SINGLE)
+    include_object(call.query.get("includeObject"))
+    bookmarks = call.flag("allowWatchBookmarks")
+    path = served.info.stored.path(call.info.namespace or None)
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+    )
+    response.enable_chunked_encoding()
+    try:
+        async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
+            respond.add_warnings(call, response)
+            await response.prepare(call.request)
+            encoder = _Encoder(call, served, accepted)
+            async with _ending(context, stream):
+                async for line in stream.lines():
+                    event = event_to_virtual(FACES, served.face, orjson.loads(line))
+                    if bookmarks or event.get("type") != "BOOKMARK":
+                        await response.write(encoder.encode(event))
+    except TransportError as error:
+        # the answer has begun: a clean end lets the client resume where it was
+        log.debug("a watch ends early: %s", error)
+    except ConnectionResetError:
+        return response
+    await response.write_eof()
+    return response
+
+
+def _query(call: Call, served: Served) -> list[tuple[str, str]]:
+    query = [
+        (name, value)
+        for name, value in (*call.pick(WATCH_PARAMETERS), *field_selector(call, served))
+        if name != "allowWatchBookmarks"
+    ]
+    # bookmarks are always asked for: without them a quiet watch and a dead connection look the same
+    query += [("watch", "true"), ("allowWatchBookmarks", "true")]
+    if "timeoutSeconds" not in call.query:
+        query.append(("timeoutSeconds", str(random.randint(*DEFAULT_SECONDS))))
+    return query
+
+
+class _Encoder:
+    """Events as bytes in the client's shape; a Table says its columns once."""
+
+    def __init__(self, call: Call, served: Served, accepted: Accepted) -> None:
+        self._call, self._served, self._accepted = call, served, accepted
+        self._definitions = True
+
+    def encode(self, event: Obj) -> bytes:
+        item = event.get("object")
+        if event.get("type") != "ERROR" and isinstance(item, dict):
+            event = {**event, "object": self._shaped(item)}
+        return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _shaped(self, item: Obj) -> Obj:
+        if self._accepted.shape is Shape.METADATA:
+            return partial(item, self._accepted)
+        if self._accepted.shape is not Shape.TABLE:
+            return item
+        definitions, self._definitions = self._definitions, False
+        metadata = item.get("metadata") or {}
+        return respond.as_table(
+            self._call,
+            self._served,
+            self._accepted,
+            [item],
+            {"resourceVersion": metadata.get("resourceVersion", "")},
+            definitions=definitions,
+        )
+
+
+@asynccontextmanager
+async def _ending(context: Context, stream: Stream) -> AsyncIterator[None]:
+    """Cut the store's stream when the server drains, not all watches in the same moment."""
+
+    async def cut() -> None:
+        await context.draining.wait()
+        await asyncio.sleep(random.random() * 2)
+        stream.abort()
+
+    cutter = asyncio.create_task(cut())
+    try:
+        yield
+    finally:
+        cutter.cancel()

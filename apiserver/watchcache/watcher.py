@@ -1,0 +1,155 @@
+"""One who watches: gets the bytes of events, made once for all, and is cut off when it does not read them.
+
+Writing is put off to the end of the turn, so that a burst of events becomes one write for each watcher.
+Nothing here ever waits: a slow reader costs nobody else anything but the memory it is allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apiserver.watchcache import forms
+from apiserver.watchcache.entries import Entry, Selection
+from apiserver.watchcache.forms import Form
+from apiserver.watchcache.mirror import AT_ONCE
+from apiserver.watchcache.window import Event
+
+log = logging.getLogger(__name__)
+
+BACKLOG_BYTES = 4 << 20
+"""What may wait for one watcher: hundreds of events, or the largest single one."""
+
+
+class Flusher:
+    """Writes what has been put aside for watchers, a part of them in each turn of the loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Watcher] = deque()
+        self._scheduled = False
+
+    def add(self, watcher: Watcher) -> None:
+        """Write to this watcher soon."""
+        self._waiting.append(watcher)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            self._waiting.popleft().flush()
+        self._scheduled = bool(self._waiting)
+        if self._scheduled:
+            asyncio.get_running_loop().call_soon(self._flush)
+
+
+class Watcher:
+    """A subscriber of a mirror. Until `go_live` it only collects."""
+
+    def __init__(
+        self, form: Form, selection: Selection, *, after: int, bookmarks: bool, flusher: Flusher
+    ) -> None:
+        self.form = form
+        self.after = after
+        """Events up to this version are not for this watcher: it has them, or does not want them."""
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._defined = not form.is_table
+        """Whether the columns of the Table have been told; they are in the first event only."""
+        self._selection = selection
+        self._bookmarks = bookmarks
+        self._flusher = flusher
+        self._transport: asyncio.WriteTransport | None = None
+        self._pending: list[bytes] = []
+        self._size = 0
+
+    def offer(self, event: Event) -> None:
+        """An event, in this watcher's eyes: it may be another one, or none."""
+        if event.version <= self.after or self.ended.done():
+            return
+        seen_as = event.seen_by(self._selection.matches)
+        if not seen_as:
+            return
+        if not self._defined:
+            self._put(chunk(self._line(event, seen_as)))
+            return
+        key = (self.form, seen_as)
+        data = event.encoded.get(key)
+        if data is None:
+            data = event.encoded[key] = chunk(self._line(event, seen_as))
+        self._put(data)
+
+    def bookmark(self, version: int) -> None:
+        """A version up to which this watcher has everything."""
+        if self._bookmarks and version >= self.after and not self.ended.done():
+            self._put(chunk(self.mark(version)))
+
+    # Lines of the beginning, which the caller writes
+
+    def present(self, entry: Entry) -> bytes:
+        """The line for an object that is there already."""
+        return forms.added(self.form, entry, datetime.now(UTC), definitions=self._define())
+
+    def tell(self, event: Event) -> bytes:
+        """The line for an event from before, or nothing."""
+        seen_as = event.seen_by(self._selection.matches)
+        return self._line(event, seen_as) if seen_as else b""
+
+    def mark(self, version: int, *, ends_initial: bool = False) -> bytes:
+        """The line of a bookmark."""
+        now = datetime.now(UTC)
+        return forms.bookmark(self.form, version, now, ends_initial=ends_initial, definitions=self._define())
+
+    def _line(self, event: Event, seen_as: str) -> bytes:
+        return forms.event(self.form, event, seen_as, datetime.now(UTC), definitions=self._define())
+
+    def _define(self) -> bool:
+        """Whether this is the line that tells the columns."""
+        first, self._defined = not self._defined, True
+        return first
+
+    def end(self) -> None:
+        """Nothing more will come; what is put aside is still written."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def take(self) -> bytes:
+        """What has been put aside."""
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._size = 0
+        return data
+
+    def go_live(self, transport: asyncio.WriteTransport) -> None:
+        """From now on events are written as they come."""
+        self._transport = transport
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what has been put aside, unless the reader has stopped reading."""
+        transport = self._transport
+        if transport is None or not self._pending or transport.is_closing():
+            return
+        transport.write(self.take())
+        if transport.get_write_buffer_size() > BACKLOG_BYTES:
+            self._cut(transport.abort)
+
+    def _put(self, data: bytes) -> None:
+        if self._transport is not None and not self._pending:
+            self._flusher.add(self)
+        self._pending.append(data)
+        self._size += len(data)
+        if self._size > BACKLOG_BYTES and len(self._pending) > 1:
+            self._cut(self._pending.clear if self._transport is None else self._transport.abort)
+
+    def _cut(self, how: Callable[[], None]) -> None:
+        log.info("a watcher of %s does not keep up, its stream ends", self.form.plural)
+        how()
+        self.end()
+
+
+def chunk(data: bytes) -> bytes:
+    """The data as a part of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
