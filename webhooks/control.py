@@ -25,6 +25,7 @@ from webhooks.guard import guard_storage
 from webhooks.inventory import Inventory
 from webhooks.metrics import Metrics
 from webhooks.patches import set_entries
+from webhooks.quota import Quotas
 from webhooks.requester import Identities, Person
 from webhooks.review import (
     ALLOWED,
@@ -44,9 +45,15 @@ class ControlPlane:
     """The handlers of the control plane's webhooks."""
 
     def __init__(
-        self, inventory: Inventory, policies: PolicyEngine, identities: Identities, metrics: Metrics
+        self,
+        inventory: Inventory,
+        quotas: Quotas,
+        policies: PolicyEngine,
+        identities: Identities,
+        metrics: Metrics,
     ) -> None:
         self._inventory = inventory
+        self._quotas = quotas
         self._policies = policies
         self._identities = identities
         self._metrics = metrics
@@ -71,7 +78,7 @@ class ControlPlane:
         return patched(operations)
 
     async def validate(self, request: Request, budget: Budget) -> Verdict:
-        """The guard, then the rules of the kind, then the right to use a plane, then the policies."""
+        """The guard, the rules of the kind, the right to use a plane, the policies, and last the quotas."""
         passage = guard_storage(request, self._identities)
         if isinstance(passage, Verdict):
             return passage
@@ -89,6 +96,10 @@ class ControlPlane:
             refusal = await self._cluster_refusal(request, budget)
             if refusal is not None:
                 return refusal
+        if request.operation == "CREATE":
+            exceeded = await self._quotas.charge(request)
+            if exceeded is not None:
+                return exceeded
         return allow(passage.warnings)
 
     def _requester_causes(self, request: Request) -> list[Cause]:

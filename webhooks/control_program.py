@@ -19,9 +19,10 @@ from missioncontrol.policy.question import probe_question
 from missioncontrol.serving.run import Supervisor
 from missioncontrol.serving.tls import ServerTLS
 from webhooks.control import ControlPlane
-from webhooks.inventory import Inventory
+from webhooks.inventory import Inventory, unsynced
 from webhooks.metrics import Metrics
 from webhooks.program import Settings, serve
+from webhooks.quota import Quotas
 from webhooks.requester import Identities
 from webhooks.server import Handler
 
@@ -63,15 +64,16 @@ async def serve_control_plane(
     stop: asyncio.Event, *, settings: Settings, tls: ServerTLS, client: Client, engine: OpaEngine
 ) -> None:
     """Serve the control plane's webhooks until `stop`."""
-    metrics, inventory = Metrics(), Inventory(client)
+    metrics, inventory, quotas = Metrics(), Inventory(client), Quotas(client)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
         await stack.enter_async_context(engine)
         watch = PolicyWatch(engine)
-        handlers = ControlPlane(inventory, engine, Identities(settings.system_namespace), metrics)
-        ready = {"caches": inventory.unsynced, "policies": watch.complaint}
+        informers = (*inventory.informers, quotas.informer)
+        handlers = ControlPlane(inventory, quotas, engine, Identities(settings.system_namespace), metrics)
+        ready = {"caches": lambda: unsynced(informers), "policies": watch.complaint}
         supervisor = await stack.enter_async_context(Supervisor())
-        for informer in inventory.informers:
+        for informer in informers:
             supervisor.spawn(f"informer {informer.resource.plural}", informer.run())
         supervisor.spawn("policies", watch.run())
         routes: Mapping[str, Handler] = {

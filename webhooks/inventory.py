@@ -26,6 +26,12 @@ from missioncontrol.validation.values import text
 from webhooks.requester import Person
 
 
+def unsynced(informers: Iterable[Informer[Object]]) -> str | None:
+    """What is still missing, for readiness."""
+    missing = [each.resource.plural for each in informers if not each.synced]
+    return f"waiting for the first list of {', '.join(missing)}" if missing else None
+
+
 class Inventory:
     """Reads of the storage group."""
 
@@ -38,11 +44,6 @@ class Inventory:
     def informers(self) -> tuple[Informer[Object], ...]:
         """What has to run."""
         return self.clusters, self.planes
-
-    def unsynced(self) -> str | None:
-        """What is still missing, for readiness."""
-        missing = [each.resource.plural for each in self.informers if not each.synced]
-        return f"waiting for the first list of {', '.join(missing)}" if missing else None
 
     async def planes_among(self, wanted: Collection[str]) -> set[str]:
         """The names of all DataPlanes; those that are wanted and not cached are looked up."""

@@ -150,8 +150,14 @@ def answer(request: Request, verdict: Verdict) -> bytes:
 def _status(request: Request, verdict: Verdict) -> dict[str, Any]:
     kind, name = request.kind, request.name or str(metadata(request.subject).get("name") or "")
     message = verdict.message
+    details: dict[str, Any] | None = None
     if verdict.code == 422:
         message = f'{kind.kind}.{kind.group} "{name}" is invalid: {message}'
+    if verdict.code == 403:
+        resource = request.resource
+        subject = f"{resource.resource}.{resource.group}" + (f' "{name}"' if name else "")
+        message = f"{subject} is forbidden: {message}"
+        details = {"group": resource.group, "kind": resource.resource, **({"name": name} if name else {})}
     status: dict[str, Any] = {
         "status": "Failure",
         "code": verdict.code,
@@ -159,12 +165,10 @@ def _status(request: Request, verdict: Verdict) -> dict[str, Any]:
         "message": message[:MESSAGE_LIMIT],
     }
     if verdict.causes:
-        status["details"] = {
-            "group": kind.group,
-            "kind": kind.kind,
-            "name": name,
-            "causes": [each.as_dict() for each in verdict.causes],
-        }
+        causes = [each.as_dict() for each in verdict.causes]
+        details = {"group": kind.group, "kind": kind.kind, "name": name, "causes": causes}
+    if details is not None:
+        status["details"] = details
     return status
 
 

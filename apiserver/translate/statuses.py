@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from apiserver.translate.face import Face, Obj
+
+# The rules of our own webhooks are the rules of the kind: to users they come from the API itself.
+_OWN_WEBHOOK: Final = re.compile(
+    r'^admission webhook "(?:mutate|validate)\.control-plane\.missioncontrol\.io" denied the request: '
+)
 
 
 def to_virtual(face: Face, status: Obj) -> Obj:
     """An error or success of the store as the user's own API would have said it."""
     virtual = dict(status)
-    if "message" in status:
-        virtual["message"] = face.text(status["message"])
+    if isinstance(status.get("message"), str):
+        virtual["message"] = face.text(_OWN_WEBHOOK.sub("", status["message"]))
     details = status.get("details")
     if isinstance(details, dict):
         virtual["details"] = _details(face, details)

@@ -88,6 +88,7 @@ class ControlPlane:
         log_directory: Path | None = None,
         log_prefix: str = "",
         die_with_parent: bool = False,
+        controller_manager_flags: Mapping[str, object] | None = None,
     ) -> None:
         self.name = name
         self.directory = directory
@@ -98,6 +99,7 @@ class ControlPlane:
         self._logs = log_directory or directory / "logs"
         self._log_prefix = log_prefix
         self._die_with_parent = die_with_parent
+        self._controller_manager_flags = controller_manager_flags or {}
         self._certificates = CertificateFolder(directory / "pki", now=datetime.datetime.now(datetime.UTC))
         self.processes: dict[str, processes.Identity] = {}
 
@@ -323,6 +325,7 @@ class ControlPlane:
             "flex-volume-plugin-dir": self.directory / "flexvolume",
             # There is no cloud, no certificate request and no node to bootstrap.
             "controllers": ",".join(("*", *(f"-{name}" for name in _NEEDLESS_CONTROLLERS))),
+            **self._controller_manager_flags,
         }
         return self._server(
             "kube-controller-manager",

@@ -100,6 +100,9 @@ _WEBHOOKS: Final = ComponentRules(
         on(r.K8SSANDRA_CLUSTERS, *READ),
         on(r.CASSANDRA_DATACENTERS, *READ),
         on(r.SUBJECT_ACCESS_REVIEWS, "create"),
+        # what is made counts against the quotas of its namespace
+        on(r.RESOURCE_QUOTAS, *READ),
+        on(r.RESOURCE_QUOTAS, "update", subresource="status"),
         _NAMESPACES,
     ),
 )

@@ -156,7 +156,8 @@ def _webhook(
         "matchConditions": _match_conditions(),
         "failurePolicy": "Fail",
         "matchPolicy": "Equivalent",
-        "sideEffects": "None",
+        # a dry run charges no quota
+        "sideEffects": "NoneOnDryRun" if verb == "validate" else "None",
         "timeoutSeconds": WEBHOOK_TIMEOUT_SECONDS,
         "admissionReviewVersions": ["v1"],
     }

@@ -25,6 +25,7 @@ from webhooks.control import ControlPlane
 from webhooks.data import DataPlane
 from webhooks.inventory import Inventory
 from webhooks.metrics import Metrics
+from webhooks.quota import Quotas
 from webhooks.requester import Person
 from webhooks.review import Request, Verdict
 
@@ -57,6 +58,9 @@ class World:
     async def users_of_plane(self, name: str) -> dict[str, list[str]]:
         return self.users
 
+    async def charge(self, request: Request) -> Verdict | None:
+        return None
+
     async def may_use(self, person: Person, plane: str) -> bool:
         return (person.username, plane) in self.usable
 
@@ -71,7 +75,7 @@ def world() -> World:
 
 
 def judged(world: World, request: Request, *, mutate: bool = False) -> Verdict:
-    plane = ControlPlane(cast("Inventory", world), world, IDENTITIES, Metrics())
+    plane = ControlPlane(cast("Inventory", world), cast("Quotas", world), world, IDENTITIES, Metrics())
     return asyncio.run((plane.mutate if mutate else plane.validate)(request, Budget.of("5s")))
 
 

@@ -40,7 +40,17 @@ def test_a_patch() -> None:
 def test_a_refusal_by_right() -> None:
     status = answered(forbid("no"))["status"]
 
-    assert status == {"status": "Failure", "code": 403, "reason": "Forbidden", "message": "no"}
+    assert status == {
+        "status": "Failure",
+        "code": 403,
+        "reason": "Forbidden",
+        "message": 'missioncontrolclusters.storage.missioncontrol.io "demo" is forbidden: no',
+        "details": {
+            "group": "storage.missioncontrol.io",
+            "kind": "missioncontrolclusters",
+            "name": "demo",
+        },
+    }
 
 
 def test_a_refusal_by_rules_carries_every_cause() -> None:
