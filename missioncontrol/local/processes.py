@@ -96,6 +96,11 @@ def _die_with(parent: int) -> None:
 def _identity_after_exec(pid: int, argv: Sequence[str]) -> Identity:
     # Popen returns after the exec has succeeded; only a process that ended at once is missing here.
     found = identify(pid)
+    # For a moment it has no arguments yet; remembered like that, it would never be found again.
+    deadline = time.monotonic() + 1.0
+    while found is not None and not found.argv and time.monotonic() < deadline:
+        time.sleep(0.001)
+        found = identify(pid)
     return found if found is not None else Identity(pid=pid, started=-1, argv=tuple(argv))
 
 
