@@ -120,6 +120,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
     )
     tasks = manager.controller("cassandratask", task_reconciler.reconcile, workers=WORKERS)
     tasks.watch(caches.tasks, task_reconciler.siblings)
+    tasks.watch(caches.datacenters, task_reconciler.waiting_for)
     tasks.watch(caches.statefulsets, task_reconciler.of_datacenter)
     tasks.watch(caches.pods, task_reconciler.of_datacenter)
 

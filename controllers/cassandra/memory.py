@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from controllers.cassandra.management import ManagementApi, NodeRefused, NodeUnreachable
 from controllers.cassandra.state import Memory, PodState, Process, StartCall
@@ -43,14 +44,12 @@ class DatacenterMemory:
     users_digest: str = ""
     healthy: frozenset[str] | None = None
     features: dict[str, frozenset[str]] = field(default_factory=dict)
-    running_calls: set[str] = field(default_factory=set)
-    """Synchronous jobs that are under way, by task and pod."""
-    finished_calls: dict[str, str] = field(default_factory=dict)
-    """Synchronous jobs that have ended, with their error or nothing."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     desired: tuple[object, dict[str, str]] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides about, and writes, the StatefulSets of the datacenter."""
+    claims: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a task finds out whether it is its turn."""
 
     def view(self, now: datetime) -> Memory:
         """As decisions see it."""
@@ -116,12 +115,12 @@ class DatacenterMemory:
             self.calls[pod.incarnation] = StartCall.ACCEPTED
             self.look_at[pod.incarnation] = datetime.now(UTC) + ACCEPTED_FOR
 
-    def spawn(self, work: object, *, name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run something beside the passes."""
-        assert asyncio.iscoroutine(work)
-        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        task = asyncio.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
 
 class Memories:

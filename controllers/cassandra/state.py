@@ -86,6 +86,8 @@ class PodState:
     management_url: str
     changed_at: datetime | None
     created_at: datetime | None
+    restarted_at: str = ""
+    """The mark of the restart that it was made by, if it was one."""
 
     @classmethod
     def of(cls, pod: Pod) -> PodState:
@@ -113,6 +115,7 @@ class PodState:
             host_ip=pod.status.host_ip,
             management_url=pod.metadata.annotations.get(Annotation.MANAGEMENT_API, ""),
             created_at=pod.metadata.creation_timestamp,
+            restarted_at=pod.metadata.annotations.get(Annotation.RESTARTED_AT, ""),
             changed_at=ready.last_transition_time if ready else pod.metadata.creation_timestamp,
         )
 
@@ -142,16 +145,18 @@ class RackSet:
     updated: int
     storage: Mapping[str, str]
     owner_uid: str
+    partition: int = 0
+    """Pods with a lower ordinal keep their revision: a restart lets one pod after the other go."""
 
     @classmethod
     def of(cls, view: RackSetView) -> RackSet:
         status, metadata = view.status, view.metadata
-        replicas = view.spec.replicas
+        replicas, partition = view.spec.replicas, view.spec.update_strategy.partition
         rolled = (
             status.observed_generation >= metadata.generation
-            and status.updated_replicas == replicas
+            and status.updated_replicas >= replicas - min(partition, replicas)
             and status.replicas == replicas
-            and (status.current_revision == status.update_revision or not replicas)
+            and (status.current_revision == status.update_revision or not replicas or partition > 0)
         )
         return cls(
             name=metadata.name,
@@ -169,6 +174,7 @@ class RackSet:
                 for claim in view.spec.volume_claim_templates
             },
             owner_uid=controller_of(metadata),
+            partition=partition,
         )
 
 

@@ -40,12 +40,30 @@ class ClaimTemplate(View, frozen=True):
     spec: ClaimTemplateSpec = ClaimTemplateSpec()
 
 
+class RollingUpdate(View, frozen=True):
+    """How a changed template is rolled out."""
+
+    partition: int | None = None
+
+
+class UpdateStrategy(View, frozen=True):
+    """Whether, and how far, a changed template is rolled out."""
+
+    rolling_update: RollingUpdate | None = None
+
+    @property
+    def partition(self) -> int:
+        """The lowest ordinal that is touched."""
+        return (self.rolling_update.partition if self.rolling_update else None) or 0
+
+
 class RackSetSpec(View, frozen=True):
     """The spec of a rack's StatefulSet."""
 
     replicas: int = 1
     template: Template = Template()
     volume_claim_templates: tuple[ClaimTemplate, ...] = ()
+    update_strategy: UpdateStrategy = UpdateStrategy()
 
 
 class RackSetView(View, frozen=True):

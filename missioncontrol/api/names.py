@@ -321,6 +321,12 @@ class EventReason(StrEnum):
     INVALID_DATACENTER_SPEC = "InvalidDatacenterSpec"
     VALIDATION_FAILED = "ValidationFailed"
     RECONCILE_FAILED = "ReconcileFailed"
+    # cass-operator, of its own: upstream's tasks have no events
+    TASK_STARTED = "TaskStarted"
+    TASK_COMPLETE = "TaskComplete"
+    TASK_FAILED = "TaskFailed"
+    TASK_CANCELLED = "TaskCancelled"
+    TASK_POD_FAILED = "TaskPodFailed"
     # k8ssandra-operator
     RECONCILE_ERROR = "ReconcileError"
     CREATE_CASSANDRA_TASK = "CreateCassandraTask"

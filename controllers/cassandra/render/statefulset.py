@@ -47,6 +47,9 @@ def keep_immutable(desired: Json, live: Json) -> Json:
         {key: value for key, value in claim.items() if key != "status"}
         for claim in live["spec"].get("volumeClaimTemplates", [])
     ]
+    if _partition(live) and "updateStrategy" not in spec:
+        # a cancelled restart left the rack half-way: what is different now is meant for all of its pods
+        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
     live_template = live["spec"].get("template", {}).get("metadata", {}).get("annotations") or {}
     restarted_at = live_template.get(Annotation.RESTARTED_AT)
     if restarted_at:
@@ -54,6 +57,11 @@ def keep_immutable(desired: Json, live: Json) -> Json:
         notes = {**template["metadata"].get("annotations", {}), Annotation.RESTARTED_AT: restarted_at}
         spec["template"] = {**template, "metadata": {**template["metadata"], "annotations": notes}}
     return {**desired, "spec": spec}
+
+
+def _partition(live: Json) -> int:
+    rolling = (live["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+    return int(rolling.get("partition") or 0)
 
 
 def _claims(datacenter: Datacenter, rack: RackPlan) -> list[Json]:

@@ -1,31 +1,56 @@
 """The commands of CassandraTask, one entry each.
 
-A command either works on StatefulSets (restart) or has a call of the management API for each pod, which the
-node runs as an asynchronous job where it can, and synchronously where it cannot.
+A command works on StatefulSets (restart), on the datacenter as a whole (refresh), replaces nodes, or has a
+call of the management API for each pod, which the node runs as an asynchronous job where it can, and
+synchronously where it cannot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from missioncontrol.api.control import JobArguments
+from missioncontrol.api.names import clean_label_value
 
 Body = Mapping[str, Any] | None
-_LATER = "is not supported yet"
+TOKEN_LIMIT: Final = 2**127
+"""The largest token of any partitioner that has numbers for tokens."""
+_ARGS: Final = "spec.jobs[0].args"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What of a datacenter arguments may name."""
+
+    racks: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
 
 
 def _no_body(_: JobArguments) -> Body:
     return None
 
 
-def _no_query(_: JobArguments) -> Mapping[str, str]:
+def _no_query(_: JobArguments, __: str) -> Mapping[str, str]:
     return {}
 
 
-def _anything(_: JobArguments) -> str:
+def _no_more(_: JobArguments, __: Facts) -> str:
     return ""
+
+
+def _by_filter(args: JobArguments, rack: str, pod: str) -> bool:
+    """``rack`` is the value of a label, in which a name may be shortened."""
+    return (not args.rack or rack == clean_label_value(args.rack)) and args.pod_name in (None, "", pod)
+
+
+def _by_token(args: JobArguments, rack: str, pod: str) -> bool:
+    return pod in (args.new_tokens or {}) and _by_filter(args, rack, pod)
+
+
+Check = Callable[[JobArguments, Facts], str]
+"""What is wrong with the arguments, if anything, beginning with the field's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +58,23 @@ class RackCommand:
     """Works on one StatefulSet after the other."""
 
     name: str
-    check: Callable[[JobArguments], str] = _anything
-    """What is wrong with the arguments, if anything, beginning with the field's path."""
+    check: Check = _no_more
+
+
+@dataclass(frozen=True, slots=True)
+class DatacenterCommand:
+    """Asks the datacenter for something that its own reconciler does."""
+
+    name: str
+    check: Check = _no_more
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCommand:
+    """Gives up nodes with their disks, and has new ones take their place."""
+
+    name: str
+    check: Check = _no_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +89,13 @@ class PodCommand:
     synchronous: str = ""
     """Path of the call that answers when the work is done; empty if there is none."""
     body: Callable[[JobArguments], Body] = _no_body
-    query: Callable[[JobArguments], Mapping[str, str]] = _no_query
-    check: Callable[[JobArguments], str] = _anything
+    query: Callable[[JobArguments, str], Mapping[str, str]] = _no_query
+    """Of the arguments and the name of the pod."""
+    chooses: Callable[[JobArguments, str, str], bool] = _by_filter
+    """Whether a pod is one to work on, by its rack and name."""
+    alone: bool = False
+    """Whether it is never done on two nodes at once, whatever the task allows."""
+    check: Check = _no_more
 
     def call(self, features: frozenset[str]) -> tuple[str, bool] | None:
         """The path to call on a node, and whether that begins an asynchronous job; None if it cannot."""
@@ -62,7 +107,7 @@ class PodCommand:
         return None
 
 
-Command = RackCommand | PodCommand
+Command = RackCommand | DatacenterCommand | ReplaceCommand | PodCommand
 
 
 def _set(**values: Any) -> dict[str, Any]:
@@ -79,9 +124,8 @@ def _keyspace_with_threads(args: JobArguments) -> Body:
 
 
 def _compaction(args: JobArguments) -> Body:
-    options = _set(start_token=args.start_token, end_token=args.end_token)
-    if args.split_output:
-        options["split_output"] = True
+    options = {"split_output": True} if args.split_output else {}
+    options |= _set(start_token=args.start_token, end_token=args.end_token)
     return {**options, "keyspace_name": args.keyspace_name or "", "tables": args.tables or None}
 
 
@@ -96,19 +140,51 @@ def _scrub(args: JobArguments) -> Body:
     }
 
 
-def _source(args: JobArguments) -> Mapping[str, str]:
+def _source(args: JobArguments, _: str) -> Mapping[str, str]:
     return {"src_dc": args.source_datacenter} if args.source_datacenter else {}
 
 
-def _plain_restart(args: JobArguments) -> str:
-    for name, used in (("fast", args.fast), ("force", args.force), ("pod_name", args.pod_name)):
-        if used:
-            return f"spec.jobs[0].args.{name}: {_LATER} for restart"
+def _new_token(args: JobArguments, pod: str) -> Mapping[str, str]:
+    return {"newToken": (args.new_tokens or {})[pod]}
+
+
+# --- what is wrong with arguments --------------------------------------------------------------
+
+
+def _named_places(args: JobArguments, facts: Facts) -> str:
+    """The rack and the pod that a command is to be limited to exist, and belong together."""
+    if args.rack and args.rack not in facts.racks:
+        return f"{_ARGS}.rack: there is no rack {args.rack!r}; the racks are: {_list(facts.racks)}"
+    if args.pod_name and args.pod_name not in facts.pods:
+        return f"{_ARGS}.pod_name: there is no pod {args.pod_name!r} in this datacenter"
     return ""
 
 
-_ENTRIES: tuple[Command, ...] = (
-    RackCommand("restart", check=_plain_restart),
+def _move(args: JobArguments, facts: Facts) -> str:
+    if not args.new_tokens:
+        return f"{_ARGS}.new_tokens: required, the new token of each node by the name of its pod"
+    unknown = sorted(set(args.new_tokens) - set(facts.pods))
+    if unknown:
+        return f"{_ARGS}.new_tokens: there is no pod {_list(unknown)} in this datacenter"
+    for pod, token in args.new_tokens.items():
+        digits = token[1:] if token.startswith("-") else token
+        if not (digits.isascii() and digits.isdecimal() and abs(int(token)) <= TOKEN_LIMIT):
+            return f"{_ARGS}.new_tokens[{pod}]: {token!r} is not a token: it must be a whole number"
+    if len(set(args.new_tokens.values())) < len(args.new_tokens):
+        return f"{_ARGS}.new_tokens: two nodes cannot have the same token"
+    return ""
+
+
+def _replace(args: JobArguments, facts: Facts) -> str:
+    if not args.rack and not args.pod_name:
+        return f"{_ARGS}: either pod_name or rack is required, to say which nodes are to be replaced"
+    return ""
+
+
+_ENTRIES: Final[tuple[Command, ...]] = (
+    RackCommand("restart"),
+    DatacenterCommand("refresh"),
+    ReplaceCommand("replacenode", check=_replace),
     PodCommand(
         "cleanup",
         "async_sstable_tasks",
@@ -153,22 +229,39 @@ _ENTRIES: tuple[Command, ...] = (
     ),
     PodCommand("rebuild", "rebuild", asynchronous="/api/v1/ops/node/rebuild", query=_source),
     PodCommand(
+        "move",
+        "async_move_task",
+        asynchronous="/api/v0/ops/node/move",
+        query=_new_token,
+        chooses=_by_token,
+        alone=True,
+        check=_move,
+    ),
+    PodCommand(
         "tsreload",
         "reload_internode_truststore",
         synchronous="/api/v0/ops/node/encryption/internode/truststore/reload",
     ),
 )
-COMMANDS: Mapping[str, Command] = {entry.name: entry for entry in _ENTRIES}
-UPSTREAM_ONLY = frozenset({"move", "replacenode", "refresh"})
+COMMANDS: Final[Mapping[str, Command]] = {entry.name: entry for entry in _ENTRIES}
 
 
-def find_command(jobs: int, name: str, args: JobArguments) -> Command | str:
-    """The command of a task, or the sentence that says why it cannot be carried out."""
+def find_command(jobs: int, name: str, args: JobArguments | None, facts: Facts | None) -> Command | str:
+    """The command of a task, or the sentence that says why it cannot be carried out.
+
+    Without facts the arguments are believed: they were checked when the task began, and a pod that has gone
+    since does not make them wrong.
+    """
     if jobs != 1:
         return f"spec.jobs: exactly one job is allowed, found {jobs}"
     command = COMMANDS.get(name)
     if command is None:
-        if name in UPSTREAM_ONLY:
-            return f"spec.jobs[0].command: {name} {_LATER}"
-        return f"spec.jobs[0].command: {name!r} is not a command; known are {', '.join(sorted(COMMANDS))}"
-    return command.check(args) or command
+        return f"spec.jobs[0].command: {name!r} is not a command; known are {_list(sorted(COMMANDS))}"
+    if facts is None:
+        return command
+    given = args or JobArguments()
+    return command.check(given, facts) or _named_places(given, facts) or command
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from controllers.cassandra.caches import BY_DATACENTER, Caches, datacenter_key
+from controllers.cassandra.caches import BY_DATACENTER, Caches, datacenter_key, place
 from controllers.cassandra.datacenter import Datacenter
-from controllers.cassandra.gather import ask_health, from_caches
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
-from controllers.cassandra.state import RackSet
 from controllers.cassandra.status import timestamp
-from controllers.cassandra.tasks import jobs
+from controllers.cassandra.tasks import on_datacenter, on_pods, on_racks
 from controllers.cassandra.tasks import status as statuses
-from controllers.cassandra.tasks.commands import PodCommand, find_command
-from controllers.cassandra.tasks.restart import decide_restart
-from controllers.cassandra.tasks.runner import JobRunner
+from controllers.cassandra.tasks.calls import TaskMemory
+from controllers.cassandra.tasks.commands import (
+    Command,
+    DatacenterCommand,
+    PodCommand,
+    ReplaceCommand,
+    find_command,
+)
+from controllers.cassandra.tasks.scene import MANAGER, Scene, Tools
 from controllers.cassandra.tasks.task import Task, blocker
 from controllers.runtime import HOME, Done, EventRecorder, Key, Outcome, RequeueAfter, Terminal
-from missioncontrol.api.control import JobArguments
-from missioncontrol.api.names import Annotation, Component, Label, LabelValue
-from missioncontrol.api.resources import CASSANDRA_TASKS, STATEFUL_SETS
+from missioncontrol.api.names import EventReason, Label, LabelValue
+from missioncontrol.api.resources import CASSANDRA_TASKS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import NotFound
 from missioncontrol.kube.informer import HasMeta
@@ -39,12 +41,8 @@ from missioncontrol.kube.views import Object
 
 log = logging.getLogger(__name__)
 
-MANAGER = Component.CASS_OPERATOR.value
-JOB_PAUSE = 1.0
-"""Seconds between two questions about a job: a node tells nobody by itself that it is done."""
-HEALTH_PAUSE = 1.0
-MISSING_PAUSE = 10.0
 LONG_PAUSE = 60.0
+"""What is waited for wakes the task; this is for what is missed."""
 
 
 class TaskReconciler:
@@ -61,35 +59,40 @@ class TaskReconciler:
         wake: Callable[[Key], None],
         images: ImageConfig | None = None,
     ) -> None:
-        self._client = client
-        self._caches = caches
-        self._api = api
+        self._tools = Tools(client, caches, api, recorder, images or ImageConfig())
         self._memories = memories
-        self._recorder = recorder
         self._wake = wake
-        self._images = images or ImageConfig()
+        self._under_way: dict[Key, TaskMemory] = {}
+        """What is known of the tasks that run."""
 
     # --- whom a change concerns ----------------------------------------------------------------
 
     def siblings(self, view: Object) -> Iterable[Key]:
         """A task, and those of its datacenter that may be waiting for it."""
         task = _parsed(view)
-        others = self._caches.tasks.by(BY_DATACENTER, task.datacenter) if task else []
+        others = self._tools.caches.tasks.by(BY_DATACENTER, task.datacenter) if task else []
         waiting = (each for each in others if not each.status.get("completionTime"))
         return {_key(view), *(_key(each) for each in waiting)}
 
     def of_datacenter(self, view: HasMeta) -> Iterable[Key]:
         """The tasks that work on the datacenter of a StatefulSet or pod."""
-        tasks = self._caches.tasks.by(BY_DATACENTER, datacenter_key(view))
+        tasks = self._tools.caches.tasks.by(BY_DATACENTER, datacenter_key(view))
         active = LabelValue.TASK_ACTIVE
         return [_key(each) for each in tasks if each.metadata.labels.get(Label.TASK_STATUS) == active]
+
+    def waiting_for(self, datacenter: Object) -> Iterable[Key]:
+        """The tasks that name a datacenter and have not ended."""
+        key = place(datacenter.metadata.namespace, datacenter.metadata.name)
+        tasks = self._tools.caches.tasks.by(BY_DATACENTER, key)
+        return [_key(each) for each in tasks if not each.status.get("completionTime")]
 
     # --- one task ------------------------------------------------------------------------------
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring a task one step further."""
-        view = self._caches.tasks.get(key.namespace, key.name)
+        view = self._tools.caches.tasks.get(key.namespace, key.name)
         if view is None or view.metadata.deletion_timestamp is not None:
+            self._forget(key)
             return Done()
         try:
             task = Task.of(view)
@@ -97,44 +100,96 @@ class TaskReconciler:
             return Terminal(f"the task cannot be read: {error.errors()[0]['msg']}")
         now = datetime.now(UTC)
         if task.status.completion_time:
+            self._forget(key)
             return await self._after_end(task, now)
-        if task.scheduled_at is not None and task.scheduled_at > now:
+        if task.scheduled_at is not None and task.scheduled_at > now and not task.cancelled:
             return RequeueAfter(
                 (task.scheduled_at - now).total_seconds(), f"begins at {task.spec.scheduled_time}"
             )
         namespace, _, name = task.datacenter.partition("/")
-        found = self._caches.datacenters.get(namespace, name)
+        found = self._tools.caches.datacenters.get(namespace, name)
         if found is None:
-            return RequeueAfter(
-                MISSING_PAUSE, f"waiting for the datacenter {task.datacenter}, which does not exist"
-            )
+            return await self._homeless(view, task, now)
         datacenter = Datacenter.of(found)
-        memory = self._memories.of(datacenter.uid)
-        async with memory.lock:
-            return await self._proceed(view, task, datacenter, memory, now)
+        shared = self._memories.of(datacenter.uid)
+        if not task.claimed:
+            async with shared.claims:
+                first = self._before(task)
+                if first is not None and not task.cancelled:
+                    return RequeueAfter(LONG_PAUSE, f"waiting for the task {first.metadata.name}")
+                await self._claim(task, datacenter)
+            return RequeueAfter(0.0, "claimed")
+        return await self._proceed(view, task, datacenter, shared, now)
+
+    async def _homeless(self, view: Object, task: Task, now: datetime) -> Outcome:
+        sentence = f"waiting for the datacenter {task.datacenter}, which does not exist"
+        patch = statuses.changed(view.status, statuses.waiting(task, sentence, now))
+        if patch:
+            await self._patch(task, {"status": patch}, subresource="status")
+        return Done(sentence)  # its creation wakes the task
+
+    def _before(self, task: Task) -> Task | None:
+        """The task that has to end, or to begin, first."""
+        views = self._tools.caches.tasks.by(BY_DATACENTER, task.datacenter)
+        others = (_parsed(each) for each in views if each.metadata.deletion_timestamp is None)
+        return blocker(task, [each for each in others if each is not None])
 
     async def _proceed(
-        self, view: Object, task: Task, datacenter: Datacenter, memory: DatacenterMemory, now: datetime
+        self, view: Object, task: Task, datacenter: Datacenter, shared: DatacenterMemory, now: datetime
     ) -> Outcome:
-        if not task.claimed:
-            others = [Task.of(each) for each in self._caches.tasks.by(BY_DATACENTER, task.datacenter)]
-            first = blocker(task, others)
-            if first is not None and not task.cancelled:
-                return RequeueAfter(LONG_PAUSE, f"waiting for the task {first.metadata.name}")
-            await self._claim(task, datacenter)
-            return RequeueAfter(0.0, "claimed")
-        if not task.status.start_time:
-            await self._write(view, statuses.begun(task, now))
-            return RequeueAfter(0.0, "begun")
-        args = task.spec.jobs[0].args if task.spec.jobs else None
-        name = task.spec.jobs[0].command if task.spec.jobs else ""
-        command = find_command(len(task.spec.jobs), name, args or JobArguments())
+        key = _key(view)
+        scene = Scene(
+            tools=self._tools,
+            view=view,
+            task=task,
+            datacenter=datacenter,
+            memory=self._remember(key, task.metadata.uid),
+            shared=shared,
+            now=now,
+            wake=lambda: self._wake(key),
+        )
+        command = self._command(scene)
         if isinstance(command, str):
-            await self._write(view, statuses.ended(task, now=now, error=f"terminal error: {command}"))
+            await scene.end(statuses.ended(task, now=now, error=f"terminal error: {command}"))
             return Terminal(command)
-        if isinstance(command, PodCommand):
-            return await self._jobs(view, task, command, datacenter, memory, now)
-        return await self._restart(view, task, datacenter, memory, now)
+        if not task.status.start_time:
+            await scene.write(statuses.begun(task, now))
+            scene.tell(EventReason.TASK_STARTED, f"{command.name} begins on {datacenter.name}")
+            return RequeueAfter(0.0, "begun")
+        match command:
+            case PodCommand():
+                return await on_pods.step(scene, command)
+            case DatacenterCommand():
+                return await on_datacenter.refresh(scene)
+            case ReplaceCommand():
+                sentence = "terminal error: spec.jobs[0].command: replacenode is not supported yet"
+                await scene.end(statuses.ended(task, now=now, error=sentence))
+                return Terminal(sentence)
+            case _:
+                # no two may decide about the StatefulSets of a datacenter at the same time
+                async with shared.lock:
+                    return await on_racks.step(scene)
+
+    def _remember(self, key: Key, uid: str) -> TaskMemory:
+        known = self._under_way.get(key)
+        if known is None or known.uid != uid:
+            self._forget(key)
+            known = self._under_way[key] = TaskMemory(uid)
+        return known
+
+    def _forget(self, key: Key) -> None:
+        """Of a task that is over nobody waits for answers any more."""
+        known = self._under_way.pop(key, None)
+        for call in known.under_way.values() if known is not None else ():
+            call.cancel()
+
+    def _command(self, scene: Scene) -> Command | str:
+        """The command; arguments are checked against what exists only before the first step."""
+        jobs = scene.task.spec.jobs
+        name = jobs[0].command if jobs else ""
+        args = jobs[0].args if jobs else None
+        facts = scene.facts() if not scene.task.status.start_time else None
+        return find_command(len(jobs), name, args, facts)
 
     async def _claim(self, task: Task, datacenter: Datacenter) -> None:
         owners: list[dict[str, Any]] = [
@@ -164,78 +219,6 @@ class TaskReconciler:
             metadata["annotations"] = datacenter.annotations
         await self._patch(task, {"metadata": metadata, "spec": spec})
 
-    # --- restart -------------------------------------------------------------------------------
-
-    async def _restart(
-        self, view: Object, task: Task, datacenter: Datacenter, memory: DatacenterMemory, now: datetime
-    ) -> Outcome:
-        snapshot = from_caches(datacenter, self._caches, memory, self._images, now)
-        began = task.status.start_time or ""
-        rack, cancelled = task.arguments.rack, task.cancelled
-        step = decide_restart(snapshot, began=began, rack=rack, cancelled=cancelled, asked=False)
-        if step.needs_gossip:
-            snapshot = replace(snapshot, observed=await ask_health(snapshot, self._api))
-            step = decide_restart(snapshot, began=began, rack=rack, cancelled=cancelled, asked=True)
-        if step.mark is not None:
-            await self._mark(step.mark, datacenter, began)
-        if step.finished:
-            wrong = (
-                ""
-                if step.succeeded or step.stopped
-                else f"terminal error: spec.jobs[0].args.rack: {step.sentence}"
-            )
-            stopped = step.sentence if step.stopped else ""
-            end = statuses.ended(task, now=now, succeeded=step.succeeded, error=wrong, stopped=stopped)
-            await self._write(view, end)
-            return Done(step.sentence)
-        going = statuses.running(task, succeeded=step.succeeded, failed=0, sentence=step.sentence, now=now)
-        await self._write(view, going)
-        waits = step.needs_gossip or snapshot.observed.gossip
-        return RequeueAfter(HEALTH_PAUSE if waits else LONG_PAUSE, step.sentence)
-
-    async def _mark(self, live: RackSet, datacenter: Datacenter, began: str) -> None:
-        patch = {
-            "metadata": {"resourceVersion": live.resource_version},
-            "spec": {"template": {"metadata": {"annotations": {Annotation.RESTARTED_AT: began}}}},
-        }
-        await self._client.merge_patch(
-            STATEFUL_SETS, live.name, patch, namespace=datacenter.namespace, field_manager=MANAGER
-        )
-
-    # --- jobs on pods --------------------------------------------------------------------------
-
-    async def _jobs(
-        self,
-        view: Object,
-        task: Task,
-        command: PodCommand,
-        datacenter: Datacenter,
-        memory: DatacenterMemory,
-        now: datetime,
-    ) -> Outcome:
-        snapshot = from_caches(datacenter, self._caches, memory, self._images, now)
-        pods = {pod.name: pod for pod in snapshot.living}
-        port, key = datacenter.management_port, _key(view)
-        runner = JobRunner(
-            task, command, api=self._api, memory=memory, port=port, wake=lambda: self._wake(key)
-        )
-        states = await runner.ask(dict(task.status.pod_statuses or {}), pods, now)
-        step = jobs.next_round(task, snapshot.living, states)
-        for pod in step.begin:
-            states[pod.name] = await runner.begin(pod, states.get(pod.name), now)
-        if step.begin:
-            step = jobs.next_round(task, snapshot.living, states)
-        succeeded, failed = jobs.counts(states)
-        shown = {"podStatuses": {name: state.to_dict() for name, state in states.items()}} if states else {}
-        if step.finished:
-            stopped = step.waiting if step.stopped else ""
-            end = statuses.ended(task, now=now, succeeded=succeeded, failed=failed, stopped=stopped)
-            await self._write(view, {**shown, **end})
-            return Done(f"{command.name}: {succeeded} pods done, {failed} failed")
-        going = statuses.running(task, succeeded=succeeded, failed=failed, sentence=step.waiting, now=now)
-        await self._write(view, {**shown, **going})
-        return RequeueAfter(JOB_PAUSE, step.waiting)
-
     # --- the end -------------------------------------------------------------------------------
 
     async def _after_end(self, task: Task, now: datetime) -> Outcome:
@@ -249,34 +232,24 @@ class TaskReconciler:
             return RequeueAfter((expires - now).total_seconds())
         metadata = task.metadata
         try:
-            await self._client.delete(
+            await self._tools.client.delete(
                 CASSANDRA_TASKS, metadata.name, namespace=metadata.namespace, uid=metadata.uid
             )
         except NotFound:
             log.debug("the task is gone already")
         return Done(f"deleted, as it expired at {timestamp(expires)}")
 
-    async def _patch(self, task: Task, patch: dict[str, Any]) -> None:
-        await self._client.merge_patch(
+    async def _patch(self, task: Task, patch: dict[str, Any], *, subresource: str | None = None) -> None:
+        written = await self._tools.client.merge_patch(
             CASSANDRA_TASKS,
             task.metadata.name,
             patch,
             namespace=task.metadata.namespace,
+            subresource=subresource,
             field_manager=MANAGER,
         )
-
-    async def _write(self, view: Object, after: dict[str, Any]) -> None:
-        patch = statuses.changed(view.status, after)
-        if not patch:
-            return
-        await self._client.merge_patch(
-            CASSANDRA_TASKS,
-            view.metadata.name,
-            {"metadata": {"resourceVersion": view.metadata.resource_version}, "status": patch},
-            namespace=view.metadata.namespace,
-            subresource="status",
-            field_manager=MANAGER,
-        )
+        # whoever asks next who works on the datacenter must see this claim
+        self._tools.caches.tasks.observe(written)
 
 
 def _key(view: HasMeta) -> Key:

@@ -8,17 +8,26 @@ from typing import Any
 
 import pytest
 
-from controllers.cassandra.management import Job
-from controllers.cassandra.state import Observations, RackSet
 from controllers.cassandra.tasks import status as statuses
-from controllers.cassandra.tasks.commands import COMMANDS, PodCommand, RackCommand, find_command
-from controllers.cassandra.tasks.jobs import Lost, Silent, after_answer, next_round
-from controllers.cassandra.tasks.restart import RestartStep, decide_restart
+from controllers.cassandra.tasks.commands import COMMANDS, Facts, PodCommand, find_command
+from controllers.cassandra.tasks.jobs import (
+    Ended,
+    Lost,
+    Refused,
+    Round,
+    Silent,
+    Submitted,
+    Waits,
+    after_answer,
+    interrupted,
+    next_look,
+    next_round,
+)
 from controllers.cassandra.tasks.task import Task, blocker
 from missioncontrol.api.control import JobArguments, PodTaskStatus
 from missioncontrol.api.names import NodeState
 from missioncontrol.kube.views import Meta, Object
-from tests.unit.cassandra.builders import NOW, gossip, pod, rack_set, snapshot
+from tests.unit.cassandra.builders import NOW, pod
 
 BEGAN = "2026-05-04T11:59:00Z"
 RUNNING = [pod(rack, state=NodeState.STARTED) for rack in (1, 2, 3)]
@@ -46,6 +55,10 @@ def task(
         **spec,
     }
     return Task.of(Object(metadata=metadata, spec=full, status=status))
+
+
+def state(status: str, **more: Any) -> PodTaskStatus:
+    return PodTaskStatus.model_validate({"status": status, "startTime": BEGAN, **more})
 
 
 # --- who may run -------------------------------------------------------------------------------
@@ -76,29 +89,46 @@ def test_a_finished_task_blocks_nobody() -> None:
 # --- commands ----------------------------------------------------------------------------------
 
 
+FACTS = Facts(("r1", "r2", "r3"), tuple(each.name for each in RUNNING))
+
+
 @pytest.mark.parametrize(
     ("jobs", "name", "args", "sentence"),
     [
         pytest.param(2, "cleanup", {}, "spec.jobs: exactly one job is allowed, found 2", id="two jobs"),
         pytest.param(0, "", {}, "spec.jobs: exactly one job is allowed, found 0", id="no job"),
         pytest.param(1, "dance", {}, "'dance' is not a command; known are", id="unknown"),
-        pytest.param(1, "move", {}, "spec.jobs[0].command: move is not supported yet", id="not yet"),
         pytest.param(
-            1, "restart", {"fast": True}, "spec.jobs[0].args.fast: is not supported yet", id="argument"
+            1, "flush", {"rack": "r9"}, "args.rack: there is no rack 'r9'; the racks are: r1, r2", id="rack"
         ),
+        pytest.param(1, "flush", {"pod_name": "x"}, "args.pod_name: there is no pod 'x'", id="pod"),
+        pytest.param(1, "move", {}, "args.new_tokens: required", id="move without tokens"),
+        pytest.param(1, "move", {"new_tokens": {"x": "1"}}, "there is no pod x", id="move of nobody"),
+        pytest.param(
+            1, "move", {"new_tokens": {"demo-dc1-r1-sts-0": "a"}}, "'a' is not a token", id="no number"
+        ),
+        pytest.param(
+            1,
+            "move",
+            {"new_tokens": {"demo-dc1-r1-sts-0": "7", "demo-dc1-r2-sts-0": "7"}},
+            "two nodes cannot have the same token",
+            id="one token twice",
+        ),
+        pytest.param(1, "replacenode", {}, "either pod_name or rack is required", id="replace whom"),
     ],
 )
 def test_what_cannot_be_carried_out_says_why(
     jobs: int, name: str, args: dict[str, Any], sentence: str
 ) -> None:
-    found = find_command(jobs, name, JobArguments.model_validate(args))
+    found = find_command(jobs, name, JobArguments.model_validate(args), FACTS)
     assert isinstance(found, str)
     assert sentence in found
 
 
-def test_restart_works_on_racks_and_the_others_on_pods() -> None:
-    assert isinstance(find_command(1, "restart", JobArguments()), RackCommand)
-    assert all(isinstance(COMMANDS[name], PodCommand) for name in COMMANDS if name != "restart")
+def test_a_task_that_has_begun_is_not_wrong_because_a_pod_has_gone() -> None:
+    args = JobArguments(pod_name="gone")
+    assert isinstance(find_command(1, "flush", args, FACTS), str)
+    assert find_command(1, "flush", args, None) is COMMANDS["flush"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +147,9 @@ def test_restart_works_on_racks_and_the_others_on_pods() -> None:
             {"split_output": True, "start_token": "1"},
             {"split_output": True, "start_token": "1", "keyspace_name": "", "tables": None},
         ),
+        ("garbagecollect", {"jobs": 0}, {"jobs": "0"}),
+        ("rebuild", {"source_datacenter": "dc2"}, None),
+        ("move", {"new_tokens": {"a": "1"}}, None),
         (
             "scrub",
             {"no_validate": True},
@@ -132,142 +165,172 @@ def test_restart_works_on_racks_and_the_others_on_pods() -> None:
     ],
 )
 def test_bodies_are_those_of_the_management_api(
-    name: str, args: dict[str, Any], body: dict[str, Any]
+    name: str, args: dict[str, Any], body: dict[str, Any] | None
 ) -> None:
+    assert pod_command(name).body(JobArguments.model_validate(args)) == body
+
+
+def test_what_is_no_body_is_in_the_query() -> None:
+    assert pod_command("rebuild").query(JobArguments(source_datacenter="dc2"), "a") == {"src_dc": "dc2"}
+    assert pod_command("rebuild").query(JobArguments(), "a") == {}
+    assert pod_command("move").query(JobArguments(new_tokens={"a": "-5", "b": "6"}), "a") == {
+        "newToken": "-5"
+    }
+
+
+def pod_command(name: str) -> PodCommand:
     command = COMMANDS[name]
     assert isinstance(command, PodCommand)
-    assert command.body(JobArguments.model_validate(args)) == body
+    return command
 
 
 def test_a_job_is_asynchronous_where_the_node_can() -> None:
-    cleanup, reload, rebuild = (COMMANDS[name] for name in ("cleanup", "tsreload", "rebuild"))
-    assert isinstance(cleanup, PodCommand)
-    assert isinstance(reload, PodCommand)
-    assert isinstance(rebuild, PodCommand)
+    cleanup, reload, rebuild = (pod_command(name) for name in ("cleanup", "tsreload", "rebuild"))
     assert cleanup.call(frozenset({"async_sstable_tasks"})) == ("/api/v1/ops/keyspace/cleanup", True)
     assert cleanup.call(frozenset()) == ("/api/v0/ops/keyspace/cleanup", False)
     assert reload.call(frozenset()) is None
     assert rebuild.call(frozenset()) is None
 
 
-# --- restart -----------------------------------------------------------------------------------
-
-
-def healthy() -> Observations:
-    return Observations(
-        gossip={each.name: gossip(RUNNING) for each in RUNNING},
-        quorum={each.name: True for each in RUNNING},
-    )
-
-
-def restart(
-    sets: list[RackSet], *, pods: Any = RUNNING, cancelled: bool = False, rack: str | None = None
-) -> RestartStep:
-    world = snapshot(pods, sets=sets, observed=healthy())
-    return decide_restart(world, began=BEGAN, rack=rack, cancelled=cancelled, asked=True)
-
-
-def test_the_racks_are_marked_in_the_order_of_their_names() -> None:
-    sets = [rack_set(rack) for rack in (3, 1, 2)]
-    assert restart(sets).mark == sets[1]
-    sets[1] = rack_set(1, restarted_at=BEGAN)
-    step = restart(sets)
-    assert (step.mark, step.succeeded) == (sets[2], 1)
-
-
-def test_the_next_rack_waits_until_the_last_one_is_back() -> None:
-    sets = [rack_set(1, restarted_at=BEGAN, rolled=False, updated=0), rack_set(2), rack_set(3)]
-    assert restart(sets).mark is None
-    back = [rack_set(1, restarted_at=BEGAN), rack_set(2), rack_set(3)]
-    lost = [replace(RUNNING[0], ready=False, state=NodeState.STARTING), *RUNNING[1:]]
-    assert restart(back, pods=lost).mark is None
-
-
-def test_it_is_finished_when_all_racks_are_back() -> None:
-    step = restart([rack_set(rack, restarted_at=BEGAN) for rack in (1, 2, 3)])
-    assert (step.finished, step.stopped, step.succeeded) == (True, False, 3)
-
-
-def test_a_cancelled_one_finishes_its_rack_and_stops() -> None:
-    going = [rack_set(1, restarted_at=BEGAN, rolled=False), rack_set(2), rack_set(3)]
-    assert not restart(going, cancelled=True).finished
-    done = [rack_set(1, restarted_at=BEGAN), rack_set(2), rack_set(3)]
-    step = restart(done, cancelled=True)
-    assert (step.finished, step.stopped, step.mark) == (True, True, None)
-    assert step.sentence == "cancelled after 1 nodes; not restarted: r2, r3"
-
-
-def test_only_the_rack_that_was_asked_for() -> None:
-    sets = [rack_set(1), rack_set(2), rack_set(3)]
-    assert restart(sets, rack="r2").mark == sets[1]
-    step = restart(sets, rack="r9")
-    assert (step.finished, step.sentence) == (True, "there is no rack 'r9'")
-
-
-def test_no_rack_begins_while_another_one_is_replaced_for_another_reason() -> None:
-    step = restart([rack_set(1), rack_set(2), rack_set(3, rolled=False)])
-    assert (step.mark, step.sentence) == (None, "rack r1 waits while rack r3 is being replaced")
-
-
 # --- jobs on pods ------------------------------------------------------------------------------
 
 
-def state(status: str, **more: Any) -> PodTaskStatus:
-    return PodTaskStatus.model_validate({"status": status, "startTime": BEGAN, **more})
+def turn(of: Task, states: dict[str, PodTaskStatus], *, pods: Any = RUNNING, **more: Any) -> Round:
+    return next_round(of, pod_command(of.job.command), tuple(pods), states, **more)
+
+
+def names(step: Round) -> list[str]:
+    return [each.name for each in step.begin]
+
+
+def with_args(command: str = "cleanup", **args: Any) -> Task:
+    return task(jobs=[{"name": "j", "command": command, "args": args}])
 
 
 def test_pods_are_worked_on_one_after_the_other_rack_by_rack() -> None:
     pods = (*RUNNING, pod(1, 1, NodeState.STARTED))
-    first = next_round(task(), pods, {})
-    assert [each.name for each in first.begin] == ["demo-dc1-r1-sts-0"]
+    assert names(turn(task(), {}, pods=pods)) == ["demo-dc1-r1-sts-0"]
     done = {"demo-dc1-r1-sts-0": state("COMPLETED")}
-    assert [each.name for each in next_round(task(), pods, done).begin] == ["demo-dc1-r1-sts-1"]
-    both = next_round(task(maxConcurrentPods=2), pods, {})
-    assert [each.name for each in both.begin] == ["demo-dc1-r1-sts-0", "demo-dc1-r1-sts-1"]
+    assert names(turn(task(), done, pods=pods)) == ["demo-dc1-r1-sts-1"]
+    both = turn(task(maxConcurrentPods=2), {}, pods=pods)
+    assert names(both) == ["demo-dc1-r1-sts-0", "demo-dc1-r1-sts-1"]
+
+
+def test_a_pod_to_which_a_call_is_under_way_has_its_turn_already() -> None:
+    pods = (*RUNNING, pod(1, 1, NodeState.STARTED))
+    assert names(turn(task(), {}, pods=pods, busy={"demo-dc1-r1-sts-0"})) == []
+    step = turn(task(maxConcurrentPods=2), {}, pods=pods, busy={"demo-dc1-r1-sts-0"})
+    assert names(step) == ["demo-dc1-r1-sts-1"]
 
 
 def test_a_pod_that_is_not_ready_is_waited_for() -> None:
     lost = replace(RUNNING[0], ready=False)
-    step = next_round(task(), (lost, *RUNNING[1:]), {})
+    step = turn(task(), {}, pods=(lost, *RUNNING[1:]))
     assert (step.begin, step.waiting) == ((), "waiting until demo-dc1-r1-sts-0 is ready")
+    assert step.absent == (lost,)
+
+
+def test_a_job_whose_pod_is_gone_is_not_forgotten() -> None:
+    step = turn(task(), {"demo-dc1-r1-sts-7": state("RUNNING", jobId="j")})
+    assert (step.begin, step.finished) == ((), False)
 
 
 def test_filters_choose_pods() -> None:
-    one = task(jobs=[{"name": "j", "command": "cleanup", "args": {"rack": "r3"}}])
-    assert [each.name for each in next_round(one, tuple(RUNNING), {}).begin] == ["demo-dc1-r3-sts-0"]
-    other = task(jobs=[{"name": "j", "command": "cleanup", "args": {"pod_name": "demo-dc1-r2-sts-0"}}])
-    assert [each.name for each in next_round(other, tuple(RUNNING), {}).begin] == ["demo-dc1-r2-sts-0"]
+    assert names(turn(with_args(rack="r3"), {})) == ["demo-dc1-r3-sts-0"]
+    assert names(turn(with_args(pod_name="demo-dc1-r2-sts-0"), {})) == ["demo-dc1-r2-sts-0"]
 
 
-def test_a_cancelled_task_begins_no_further_rack() -> None:
+def test_nodes_are_moved_one_at_a_time_and_only_those_with_a_token() -> None:
+    pods = (*RUNNING, pod(2, 1, NodeState.STARTED))
+    tokens = {"demo-dc1-r2-sts-0": "1", "demo-dc1-r2-sts-1": "2"}
+    moving = task(
+        jobs=[{"name": "j", "command": "move", "args": {"new_tokens": tokens}}], maxConcurrentPods=5
+    )
+    assert names(turn(moving, {}, pods=pods)) == ["demo-dc1-r2-sts-0"]
+    done = {name: state("COMPLETED") for name in tokens}
+    assert turn(moving, done, pods=pods).finished
+
+
+def test_a_cancelled_task_begins_no_further_pod() -> None:
+    cancelled = task(meta={"annotations": {"missioncontrol.io/cancel": "true"}}, maxConcurrentPods=2)
+    pods = (*RUNNING, pod(1, 1, NodeState.STARTED))
+    running = turn(cancelled, {"demo-dc1-r1-sts-0": state("RUNNING", jobId="j")}, pods=pods)
+    assert (names(running), running.finished) == ([], False)
+    done = turn(cancelled, {"demo-dc1-r1-sts-0": state("COMPLETED")}, pods=pods)
+    assert (done.finished, done.stopped) == (True, True)
+    assert done.waiting == "cancelled after 1 pods; 3 were not worked on"
+
+
+def test_a_task_that_was_cancelled_too_late_is_complete() -> None:
     cancelled = task(meta={"annotations": {"missioncontrol.io/cancel": "true"}})
-    running = next_round(cancelled, tuple(RUNNING), {"demo-dc1-r1-sts-0": state("RUNNING")})
-    assert not running.finished
-    done = next_round(cancelled, tuple(RUNNING), {"demo-dc1-r1-sts-0": state("COMPLETED")})
-    assert (done.finished, done.stopped, done.begin) == (True, True, ())
+    step = turn(cancelled, {each.name: state("COMPLETED") for each in RUNNING})
+    assert (step.finished, step.stopped) == (True, False)
+
+
+LONG_AGO = NOW - timedelta(minutes=11)
 
 
 @pytest.mark.parametrize(
     ("before", "answer", "status", "retries"),
     [
-        pytest.param(state("RUNNING"), Job("COMPLETED"), "COMPLETED", None, id="done"),
-        pytest.param(state("RUNNING"), Job("WAITING"), "RUNNING", None, id="still in the node's queue"),
-        pytest.param(state("RUNNING"), Job("ERROR", "x"), "WAITING", 1, id="failed once"),
-        pytest.param(state("RUNNING", retries=1), Job("ERROR", "x"), "ERROR", 1, id="failed twice"),
-        pytest.param(state("RUNNING"), Lost(), "WAITING", 1, id="forgotten by the node"),
-        pytest.param(state("RUNNING"), Silent("away"), "RUNNING", None, id="silent for a minute"),
+        pytest.param(None, Submitted("j"), "RUNNING", None, id="taken on"),
+        pytest.param(None, Waits("/x"), "RUNNING", None, id="a call that lasts"),
+        pytest.param(None, Refused("no"), "WAITING", 1, id="refused once"),
+        pytest.param(state("WAITING", retries=1), Refused("no"), "ERROR", 1, id="refused twice"),
+        pytest.param(None, Refused("no", final=True), "ERROR", None, id="cannot be done at all"),
+        pytest.param(state("RUNNING", jobId="j"), Ended("j"), "COMPLETED", None, id="done"),
+        pytest.param(state("RUNNING", jobId="j"), Ended("j", "x"), "WAITING", 1, id="failed once"),
+        pytest.param(state("RUNNING", jobId="j", retries=1), Ended("j", "x"), "ERROR", 1, id="failed twice"),
+        pytest.param(state("RUNNING", jobId="k"), Ended("j", "x"), "RUNNING", None, id="of an earlier job"),
+        pytest.param(state("RUNNING"), Ended(""), "COMPLETED", None, id="a synchronous one is done"),
+        pytest.param(state("RUNNING", jobId="j"), Lost("j"), "WAITING", 1, id="forgotten by the node"),
+        pytest.param(state("COMPLETED"), Submitted("j"), "COMPLETED", None, id="what is done stays done"),
         pytest.param(
-            state("RUNNING", startTime="2026-05-04T11:40:00Z"),
-            Silent("away"),
-            "ERROR",
+            state("RUNNING", jobId="j", startTime="2026-05-03T11:40:00Z"),
+            Silent("away", NOW - timedelta(minutes=1)),
+            "RUNNING",
             None,
-            id="silent for long",
+            id="silent for a minute, after a day of work",
         ),
+        pytest.param(
+            state("RUNNING", jobId="j"), Silent("away", LONG_AGO), "ERROR", None, id="silent for long"
+        ),
+        pytest.param(None, Silent("away", LONG_AGO), "ERROR", None, id="never answered"),
     ],
 )
-def test_what_an_answer_means(before: PodTaskStatus, answer: Any, status: str, retries: int | None) -> None:
+def test_what_an_answer_means(
+    before: PodTaskStatus | None, answer: Any, status: str, retries: int | None
+) -> None:
     after = after_answer(before, answer, retries=1, now=NOW)
+    assert after is not None
     assert (after.status, after.retries) == (status, retries)
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_a_failed_attempt() -> None:
+    states = {"a": state("RUNNING"), "b": state("RUNNING"), "c": state("RUNNING", jobId="j")}
+    after = interrupted(states, {"b"}, retries=0, now=NOW)
+    assert {name: each.status for name, each in after.items()} == {
+        "a": "ERROR",
+        "b": "RUNNING",
+        "c": "RUNNING",
+    }
+
+
+def test_long_jobs_are_asked_for_more_rarely() -> None:
+    def after(seconds: float) -> float:
+        began = (NOW - timedelta(seconds=seconds)).isoformat()
+        return next_look({"a": state("RUNNING", startTime=began)}, NOW)
+
+    assert [after(seconds) for seconds in (0, 30, 3600)] == [1.0, 3.0, 10.0]
+
+
+def test_a_patch_takes_back_what_a_pod_no_longer_has() -> None:
+    before = {"podStatuses": {"a": {"status": "RUNNING", "jobId": "j"}, "b": {"status": "COMPLETED"}}}
+    after = {"podStatuses": {"a": {"status": "WAITING", "retries": 1}, "b": {"status": "COMPLETED"}}}
+    assert statuses.changed(before, after) == {
+        "podStatuses": {"a": {"status": "WAITING", "retries": 1, "jobId": None}}
+    }
+    assert statuses.changed(before, before) == {}
 
 
 def test_the_end_keeps_upstreams_shape() -> None:
@@ -280,6 +343,15 @@ def test_the_end_keeps_upstreams_shape() -> None:
         "Complete": ("True", "Complete", ""),
         "Failed": ("True", "Failed", "1 pods failed during processing"),
     }
+
+
+def test_a_node_that_is_done_stays_done() -> None:
+    told = task(status={"startTime": BEGAN, "active": 1, "succeeded": 2})
+    assert statuses.running(told, succeeded=1, failed=0, sentence="", now=NOW)["succeeded"] == 2
+
+
+def test_a_task_that_cannot_be_carried_out_counts_as_one_failure() -> None:
+    assert statuses.ended(task(), now=NOW, error="terminal error: no")["failed"] == 1
 
 
 def test_tasks_expire_after_a_day_unless_told_otherwise() -> None:

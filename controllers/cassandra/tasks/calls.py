@@ -1,0 +1,170 @@
+"""The calls to nodes that are under way for a task, beside the passes of its reconciler.
+
+A pass never waits long for a node: it begins calls, takes in what has been answered, and is woken by the
+rest. So a node that hangs delays no other node of the task, no other task and no datacenter. All of it can
+be lost: the status of the task says which jobs run, and what is forgotten is asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from controllers.cassandra.management import ManagementApi, ManagementError, NodeRefused
+from controllers.cassandra.memory import DatacenterMemory
+from controllers.cassandra.state import PodState
+from controllers.cassandra.tasks.commands import PodCommand
+from controllers.cassandra.tasks.jobs import (
+    UNSUPPORTED,
+    Answer,
+    Ended,
+    Lost,
+    Refused,
+    Silent,
+    Submitted,
+    Waits,
+)
+from missioncontrol.api.control import JobArguments
+
+PATIENCE: Final = 0.3
+"""Seconds that a pass waits for answers, which most nodes give within milliseconds."""
+PAUSE: Final = timedelta(seconds=2)
+"""How long a node that did not answer is left alone."""
+
+
+@dataclass
+class TaskMemory:
+    """What one process of the operator knows of one task."""
+
+    uid: str = ""
+    under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """By pod."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """What was answered and is not in the status yet, by pod."""
+    silent_since: dict[str, datetime] = field(default_factory=dict)
+    absent_since: dict[str, datetime] = field(default_factory=dict)
+    """Since when a pod whose turn it is has not been ready."""
+    rests_until: dict[str, datetime] = field(default_factory=dict)
+    """When a pod that did not answer may be called again."""
+    looked_at: datetime | None = None
+    """When the nodes were asked last how far their jobs are."""
+
+    def resting(self, now: datetime) -> frozenset[str]:
+        """The pods that are left alone for now."""
+        return frozenset(pod for pod, until in self.rests_until.items() if until > now)
+
+    def absent(self, pods: tuple[PodState, ...], now: datetime) -> Mapping[str, datetime]:
+        """Since when each of these pods is waited for."""
+        names = {pod.name for pod in pods}
+        kept = {name: since for name, since in self.absent_since.items() if name in names}
+        self.absent_since = {**dict.fromkeys(names, now), **kept}
+        return self.absent_since
+
+    async def settle(self) -> None:
+        """Give the calls under way a moment to be answered."""
+        if self.under_way:
+            await asyncio.wait(self.under_way.values(), timeout=PATIENCE)
+
+
+class Caller:
+    """Begins the calls of one task."""
+
+    def __init__(
+        self,
+        command: PodCommand,
+        args: JobArguments,
+        memory: TaskMemory,
+        *,
+        api: ManagementApi,
+        datacenter: DatacenterMemory,
+        port: int,
+        wake: Callable[[], None],
+    ) -> None:
+        self._command = command
+        self._args = args
+        self._memory = memory
+        self._api = api
+        self._datacenter = datacenter
+        self._port = port
+        self._wake = wake
+
+    def begin(self, pod: PodState) -> None:
+        """Have the node take the job on."""
+        self._spawn(pod, self._take_on(pod))
+
+    def ask(self, pod: PodState, job_id: str) -> None:
+        """Ask how far a job is."""
+        self._spawn(pod, self._progress(pod, job_id))
+
+    def run(self, pod: PodState, path: str) -> None:
+        """Do the job in one call, however long that takes."""
+        self._spawn(pod, self._do(pod, path))
+
+    def silence(self, pod: str, sentence: str, now: datetime) -> None:
+        """Note that nothing can be learnt of a pod now, and leave it alone for a moment."""
+        since = self._memory.silent_since.setdefault(pod, now)
+        self._memory.answers[pod] = Silent(sentence, since)
+        self._memory.rests_until[pod] = now + PAUSE
+
+    def _spawn(self, pod: PodState, work: Coroutine[Any, Any, Answer | None]) -> None:
+        label = f"{self._command.name} {pod.namespace}/{pod.name}"
+        self._memory.under_way[pod.name] = self._datacenter.spawn(self._call(pod, work), name=label)
+
+    async def _call(self, pod: PodState, work: Coroutine[Any, Any, Answer | None]) -> None:
+        try:
+            answer = await work
+        except ManagementError as error:
+            self.silence(pod.name, str(error), datetime.now(UTC))
+        else:
+            self._memory.silent_since.pop(pod.name, None)
+            if answer is not None:
+                self._memory.answers[pod.name] = answer
+        finally:
+            self._memory.under_way.pop(pod.name, None)
+        self._wake()
+
+    async def _take_on(self, pod: PodState) -> Answer:
+        call = self._command.call(await self._features(pod))
+        if call is None:
+            return Refused(UNSUPPORTED, final=True)
+        path, asynchronous = call
+        if not asynchronous:
+            return Waits(path)
+        query = self._command.query(self._args, pod.name)
+        try:
+            job_id = await self._api.submit(
+                pod, port=self._port, path=path, body=self._command.body(self._args), query=query
+            )
+        except NodeRefused as error:
+            return Refused(str(error))
+        return Submitted(job_id)
+
+    async def _progress(self, pod: PodState, job_id: str) -> Answer | None:
+        job = await self._api.job(pod, port=self._port, job_id=job_id)
+        if job is None:
+            return Lost(job_id)
+        if job.status == "COMPLETED":
+            return Ended(job_id)
+        if job.status == "ERROR":
+            return Ended(job_id, job.error or "the job failed on the node")
+        return None
+
+    async def _do(self, pod: PodState, path: str) -> Answer:
+        query = self._command.query(self._args, pod.name)
+        try:
+            await self._api.run(
+                pod, port=self._port, path=path, body=self._command.body(self._args), query=query
+            )
+        except ManagementError as error:
+            return Ended("", str(error))
+        return Ended("")
+
+    async def _features(self, pod: PodState) -> frozenset[str]:
+        known = self._datacenter.features.get(pod.incarnation)
+        if known is None:
+            known = await self._api.features(pod, port=self._port)
+            self._datacenter.features[pod.incarnation] = known
+        return known
