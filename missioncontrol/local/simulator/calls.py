@@ -18,6 +18,7 @@ import orjson
 log = logging.getLogger(__name__)
 
 LIMIT = 8 * 1024 * 1024
+BODY_LIMIT = 2048
 SECRET = frozenset({"password"})
 FILTERS = ("namespace", "pod", "method", "path")
 
@@ -35,10 +36,19 @@ class CallLog:
         self._file.close()
 
     def write(
-        self, *, now: float, namespace: str, pod: str, method: str, path: str, status: int, seconds: float
+        self,
+        *,
+        now: float,
+        namespace: str,
+        pod: str,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        body: bytes = b"",
     ) -> None:
         """Status 0: the caller went away before there was an answer."""
-        line = {
+        line: dict[str, Any] = {
             "time": int(now * 1000),
             "namespace": namespace,
             "pod": pod,
@@ -47,6 +57,8 @@ class CallLog:
             "status": status,
             "ms": round(seconds * 1000, 1),
         }
+        if body:
+            line["body"] = body[:BODY_LIMIT].decode(errors="replace")
         log.info("management call", extra={"call": line})
         self._file.write(orjson.dumps(line) + b"\n")
         if self._file.tell() > self.limit:

@@ -15,8 +15,9 @@ class NoSuchPod(Exception):
 def inject(context: Context, *, namespace: str, pod: str, fault: str) -> None:
     """Bring a fault upon a pod; ValueError for an unknown one.
 
-    `crash` ends the container once, `lose-disk` its data with it; `hang`, `refuse-start` and `fail-job` stay,
-    also for later pods of that name, until `clear`.
+    `crash` ends the container once, `lose-disk` its data with it; `hang`, `refuse-start`, `fail-job` and
+    `old-api` (a management API without asynchronous jobs) stay, also for later pods of that name, until
+    `clear`.
     """
     now = context.clock()
     if fault == "clear":

@@ -18,7 +18,7 @@ from missioncontrol.local.simulator.answers import NOT_RUNNING, Answer, Call, No
 from missioncontrol.local.simulator.calls import CallLog, masked
 from missioncontrol.local.simulator.context import Context
 from missioncontrol.local.simulator.faults import NoSuchPod, inject
-from missioncontrol.local.simulator.node_calls import NODE_ROUTES, PROCESS_ROUTES
+from missioncontrol.local.simulator.node_calls import NODE_ROUTES, PROCESS_ROUTES, YOUNG_ROUTES
 from missioncontrol.local.simulator.schema_calls import SCHEMA_ROUTES
 
 ROUTES = {**NODE_ROUTES, **SCHEMA_ROUTES}
@@ -48,9 +48,10 @@ class ManagementApi:
         namespace, pod = request.match_info["namespace"], request.match_info["pod"]
         path = "/" + request.match_info["tail"]
         began = self.context.clock()
-        status = 0
+        status, raw = 0, b""
         try:
-            answer = await self._answer(request, namespace, pod, path)
+            raw = await request.read()
+            answer = await self._answer(request, raw, namespace, pod, path)
             status = answer.status
         finally:
             now = self.context.clock()
@@ -62,11 +63,11 @@ class ManagementApi:
                 path=masked(path, request.query),
                 status=status,
                 seconds=now - began,
+                body=raw,
             )
         return _response(answer)
 
-    async def _answer(self, request: web.Request, namespace: str, name: str, path: str) -> Answer:
-        raw = await request.read()
+    async def _answer(self, request: web.Request, raw: bytes, namespace: str, name: str, path: str) -> Answer:
         while "hang" in (faults := self.context.tenants.faults(namespace, name)):
             await self.context.faults_changed.wait()
         pod = self.context.find_pod(namespace, name)
@@ -86,6 +87,8 @@ class ManagementApi:
 
     async def _node_answer(self, key: tuple[str, str], call: Call) -> Answer:
         handler = ROUTES.get(key)
+        if "old-api" in call.faults and key in YOUNG_ROUTES:
+            return Answer(404, "not found")
         if handler is None:
             known = any(path == key[1] for _, path in ROUTES)
             return Answer(405, "method not allowed") if known else Answer(404, "not found")

@@ -333,3 +333,8 @@ NODE_ROUTES: Final[dict[tuple[str, str], NodeHandler]] = {
     ("POST", "/api/v1/ops/tables/garbagecollect"): job("GARBAGE_COLLECT"),
 }
 """Passed on to Cassandra: without it they fail."""
+
+YOUNG_ROUTES: Final = frozenset(
+    key for key in NODE_ROUTES if "/api/v1/" in key[1] or key[1].endswith(("/features", "/node/move"))
+)
+"""What the first releases of the management API do not have."""
