@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from apiserver.cache import TimedCache
 from apiserver.identity import User
 from apiserver.requestinfo import RequestInfo
-from apiserver.reviews import review
+from apiserver.reviews import Observe, review
 from apiserver.selectors import FieldTerm, LabelTerm
 from apiserver.status import Failure, failure
 from missioncontrol.api.resources import SUBJECT_ACCESS_REVIEWS
 from missioncontrol.kube.client import Client
 
 DECISION_SECONDS = 10.0
+LARGEST_KEPT: Final = 10_000
+"""Questions longer than this are asked anew each time: nobody fills the memory with long names."""
 # probes must never depend on anything else
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What somebody wants to do, in the words of a SubjectAccessReview."""
 
     verb: str
@@ -84,8 +84,7 @@ def of_request(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer, with the reason that the authorizer gave."""
 
     allowed: bool
@@ -95,18 +94,28 @@ class Decision:
 class Authorizer:
     """Asks kube-apiserver, so that its RBAC is the only place where rights are given."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, observe: Observe = lambda code, seconds: None) -> None:
         self._client = client
+        self._observe = observe
         self._decisions: TimedCache[tuple[User, Attributes], Decision] = TimedCache(
             seconds=DECISION_SECONDS, limit=8192, clock=time.monotonic
         )
 
+    def known(self, user: User, attributes: Attributes) -> Decision | None:
+        """The decision, where it needs no question."""
+        if user.is_master or attributes.path in ALWAYS_ALLOWED:
+            return _ALLOWED
+        return self._decisions.get((user, attributes))
+
     async def decide(self, user: User, attributes: Attributes) -> Decision:
         """Whether the user may do it."""
-        if user.is_master or attributes.path in ALWAYS_ALLOWED:
-            return Decision(True)
-        key = (user, attributes)
-        return await self._decisions.find(key, lambda: self._review(user, attributes))
+        known = self.known(user, attributes)
+        if known is not None:
+            return known
+        keep = _length((user, attributes)) < LARGEST_KEPT
+        return await self._decisions.find(
+            (user, attributes), lambda: self._review(user, attributes), keep=lambda _: keep
+        )
 
     async def require(self, user: User, attributes: Attributes) -> None:
         """403 unless the user may do it."""
@@ -120,9 +129,24 @@ class Authorizer:
             spec["uid"] = user.uid
         if user.extra:
             spec["extra"] = {key: list(values) for key, values in user.extra}
-        status = await review(self._client, SUBJECT_ACCESS_REVIEWS, spec, what="rights")
+        status = await review(
+            self._client, SUBJECT_ACCESS_REVIEWS, spec, what="rights", observe=self._observe
+        )
         allowed = bool(status.get("allowed")) and not status.get("denied")
         return Decision(allowed, str(status.get("reason") or ""))
+
+
+_ALLOWED: Final = Decision(True)
+
+
+def _length(value: object) -> int:
+    """How many characters a question has."""
+    if isinstance(value, str):
+        return len(value) + 1
+    if isinstance(value, tuple):
+        return sum(map(_length, value))
+    # a selector's term
+    return len(repr(value))
 
 
 def denied(user: User, attributes: Attributes, reason: str = "") -> Failure:

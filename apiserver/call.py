@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -27,6 +27,18 @@ class Call:
     deadline: float
     user: User = ANONYMOUS
     warnings: list[str] = field(default_factory=list)
+    waited: float = 0.0
+    """Seconds that it waited for its turn."""
+    allowed: bool | None = None
+    """Whether the user may do it; None before that was asked."""
+    reason: str = ""
+    """Why, in the words of the authorizer."""
+    keeps_body: bool = False
+    """Whether somebody wants to see the body afterwards."""
+    body: bytes | None = None
+    audit_id: str = ""
+    begun: Callable[[int], None] = field(default=lambda code: None)
+    """To be told the code when a long answer begins."""
 
     @property
     def query(self) -> MultiMapping[str]:
@@ -35,6 +47,11 @@ class Call:
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         return self.request.headers
+
+    @property
+    def certificate(self) -> bytes | None:
+        """What the client presented in the handshake (DER), unjudged."""
+        return getattr(self.request, "certificate", None)
 
     def remaining(self) -> float:
         """Seconds left; 504 when there are none."""
@@ -65,7 +82,10 @@ class Call:
         if self.headers.get("Expect", "").lower() == "100-continue":
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
-        return await bodies.read(self.request.content)
+        data = await bodies.read(self.request.content)
+        if self.keeps_body:
+            self.body = data
+        return data
 
     async def read_object(self) -> Decoded:
         """The decoded body, with `fieldValidation` applied to keys that are given twice."""

@@ -23,6 +23,8 @@ class Context:
     authorizer: Authorizer
     cache: WatchCache
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    watch_event: Callable[[tuple[str, ...], int], None] = field(default=lambda place, size: None)
+    """To be told the group, version and resource, and the bytes, of each event that a watch sends."""
 
     async def may(self, call: Call, attributes: Attributes) -> bool:
         """Whether the caller may also do this, beyond what the request itself says."""

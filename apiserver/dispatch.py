@@ -11,7 +11,7 @@ from apiserver.context import Context, Handler
 from apiserver.handlers import delete, nodes, operations, read, scale, watch, write
 from apiserver.kinds import GROUP, SERVED, Served
 from apiserver.requestinfo import RequestInfo
-from apiserver.status import method_not_allowed
+from apiserver.status import Failure, failure, method_not_allowed
 from missioncontrol.api.registry import StoredAs
 from missioncontrol.api.resources import VERSION
 
@@ -46,14 +46,14 @@ _ON_COLLECTIONS: Final = frozenset({"list", "watch", "create", "deletecollection
 
 
 async def dispatch(context: Context, call: Call) -> web.StreamResponse:
-    """Answer a request on a resource; unknown paths are 404 as Kubernetes says it, a bare text."""
+    """Answer a request on a resource."""
     info = call.info
     served = SERVED.get(info.resource)
     if served is None or (info.group, info.version) != (GROUP, VERSION) or not _is_place(served, info):
-        return no_page()
+        raise no_page()
     handlers = _handlers(served, info)
     if handlers is None:
-        return no_page()
+        raise no_page()
     handler = handlers.get(info.verb)
     if handler is None:
         raise method_not_allowed({_METHODS[verb] for verb in handlers})
@@ -90,10 +90,6 @@ def _handlers(served: Served, info: RequestInfo) -> dict[str, Handler] | None:
     return {verb: by_verb[verb] for verb in served.info.verbs if (verb in _ON_COLLECTIONS) == on_collection}
 
 
-def no_page() -> web.Response:
-    """What Kubernetes answers on a path that means nothing."""
-    return web.Response(
-        status=404,
-        text="404 page not found\n",
-        headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache, private"},
-    )
+def no_page() -> Failure:
+    """404 on a path that means nothing."""
+    return failure(404, "the server could not find the requested resource")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ANONYMOUS_NAME = "system:anonymous"
 AUTHENTICATED = "system:authenticated"
@@ -11,9 +11,8 @@ UNAUTHENTICATED = "system:unauthenticated"
 MASTERS = "system:masters"
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user; immutable and hashable, so that it can be part of a cache's key."""
+class User(NamedTuple):
+    """A user; immutable and cheaply hashed, for it is part of a cache's key on every request."""
 
     name: str
     uid: str = ""

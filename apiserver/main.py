@@ -1,71 +1,36 @@
-"""`python -m apiserver`: the aggregated API server as a process."""
+"""`python -m apiserver`: the flags of the aggregated API server."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import click
-from aiohttp import web
 
-from apiserver.authn import Authenticator
-from apiserver.authz import Authorizer
-from apiserver.context import Context
-from apiserver.handlers import documents
-from apiserver.handlers.health import Health
-from apiserver.inflight import Inflight
-from apiserver.metrics import Metrics
-from apiserver.server import ApiServer
-from apiserver.storage import Store
-from apiserver.trust import Trust, TrustSource
-from apiserver.watchcache.cache import WatchCache
+from apiserver.audit.log import LARGEST_EVENT
+from apiserver.audit.policy import PolicyError
+from apiserver.audit.policy import load as load_policy
+from apiserver.audit.sink import Rotation
+from apiserver.program import DRAIN_SECONDS, AuditSettings, Settings, serve
 from missioncontrol.api.names import Component
-from missioncontrol.kube.client import Client
-from missioncontrol.kube.config import ClusterConfig
 from missioncontrol.serving import logs
 from missioncontrol.serving.flags import common_options, connection, server_options
-from missioncontrol.serving.http import ProbeServer
-from missioncontrol.serving.run import Supervisor, run
-from missioncontrol.serving.tls import ServerTLS
+from missioncontrol.serving.run import run
 
-log = logging.getLogger(__name__)
-
-HEADER_LIMIT = 64 * 1024
-HEADERS_LIMIT = 2000
-DRAIN_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the flags say."""
-
-    cluster: ClusterConfig
-    system_namespace: str
-    bind_address: str
-    secure_port: int
-    tls_cert_file: Path
-    tls_private_key_file: Path
-    metrics_bind_address: str
-    shutdown_delay: float = 0.0
-    max_requests_inflight: int = 400
-    max_mutating_requests_inflight: int = 200
-    access_log_share: float = 0.0
+LONGEST_DELAY = 60.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @common_options
 @server_options
 @click.option(
-    "--shutdown-delay",
-    type=click.FloatRange(0, 20),
+    "--shutdown-delay-duration",
+    "shutdown_delay",
+    type=click.FloatRange(0, LONGEST_DELAY),
     default=0.0,
     show_default=True,
-    help="Seconds to go on serving after SIGTERM with /readyz failing; in a cluster, 10.",
+    metavar="SECONDS",
+    help="How long to go on serving after SIGTERM with /readyz failing; in a cluster, 10.",
 )
 @click.option("--max-requests-inflight", type=click.IntRange(1), default=400, show_default=True)
 @click.option("--max-mutating-requests-inflight", type=click.IntRange(1), default=200, show_default=True)
@@ -75,6 +40,45 @@ class Settings:
     default=0.0,
     show_default=True,
     help="The share of requests that are logged: 0 none, 1 all.",
+)
+@click.option(
+    "--audit-log-path",
+    default="",
+    metavar="FILE",
+    help="Where to write the audit log; - is standard output. Without it there is none.",
+)
+@click.option(
+    "--audit-policy-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A Policy of audit.k8s.io/v1. Default: writes with their bodies, reads without.",
+)
+@click.option(
+    "--audit-log-maxsize",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="Megabytes after which the file is put aside; 0 never.",
+)
+@click.option(
+    "--audit-log-maxbackup",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many old files to keep; 0 all.",
+)
+@click.option(
+    "--audit-log-maxage",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many days to keep old files; 0 for ever.",
+)
+@click.option(
+    "--audit-log-truncate-max-event-size",
+    type=click.IntRange(1024),
+    default=LARGEST_EVENT,
+    show_default=True,
+    help="Bytes; the bodies of larger events are left out.",
 )
 def main(
     kubeconfig: Path | None,
@@ -90,6 +94,12 @@ def main(
     max_requests_inflight: int,
     max_mutating_requests_inflight: int,
     access_log_share: float,
+    audit_log_path: str,
+    audit_policy_file: Path | None,
+    audit_log_maxsize: int,
+    audit_log_maxbackup: int,
+    audit_log_maxage: int,
+    audit_log_truncate_max_event_size: int,
 ) -> NoReturn:
     """Serve missioncontrol.io behind kube-apiserver."""
     logs.setup(log_level, component=Component.APISERVER)
@@ -105,101 +115,18 @@ def main(
         max_requests_inflight=max_requests_inflight,
         max_mutating_requests_inflight=max_mutating_requests_inflight,
         access_log_share=access_log_share,
-    )
-    run(lambda stop: serve(settings, stop))
-
-
-async def serve(
-    settings: Settings, stop: asyncio.Event, *, started: Callable[[int], None] = lambda _: None
-) -> None:
-    """Serve until `stop`, then drain. `started` is told the port once everything listens."""
-    documents.warm()
-    tls = ServerTLS(settings.tls_cert_file, settings.tls_private_key_file, request_client_cert=True)
-    user_agent = f"missioncontrol-{Component.APISERVER}"
-    async with Client(settings.cluster, user_agent=user_agent) as client, Supervisor() as supervisor:
-        trust = TrustSource(client)
-        trust.changed = lambda: _trust(tls, trust.current)
-        cache = WatchCache(client)
-        context = Context(
-            Store(client, system_namespace=settings.system_namespace), Authorizer(client), cache
-        )
-        inflight = Inflight(
-            read_only=settings.max_requests_inflight, mutating=settings.max_mutating_requests_inflight
-        )
-        metrics = Metrics(inflight)
-        ready = {
-            "authentication": lambda: (
-                None if trust.synced else "the trust of kube-apiserver is not known yet"
+        audit=AuditSettings(
+            path=audit_log_path,
+            policy_file=audit_policy_file,
+            rotation=Rotation(
+                megabytes=audit_log_maxsize, backups=audit_log_maxbackup, days=audit_log_maxage
             ),
-            "shutdown": lambda: "shutting down" if stop.is_set() else None,
-        }
-        server = ApiServer(
-            context,
-            Authenticator(client, lambda: trust.current),
-            checks=Health(live={}, ready=ready),
-            inflight=inflight,
-            metrics=metrics,
-            access_log_share=settings.access_log_share,
-        )
-        supervisor.spawn("trust", trust.run())
-        # readiness does not wait for it: without it reads and watches go to the store
-        supervisor.spawn("cache", cache.run())
-        supervisor.spawn("certificates", tls.watch())
-        probes = ProbeServer(settings.metrics_bind_address, registry=metrics.registry, ready=ready)
-        async with probes, Listener(settings, server.handle, tls.context) as listener:
-            log.info("serving", extra={"port": listener.port})
-            started(listener.port)
-            await supervisor.until(stop)
-            server.closing = True
-            log.info("draining")
-            await asyncio.sleep(settings.shutdown_delay)
-            context.draining.set()
-            await cache.drain()
-
-
-def _trust(tls: ServerTLS, trust: Trust) -> None:
-    """What the handshake accepts from now on."""
-    pem = "".join(ssl.DER_cert_to_PEM_cert(each) for each in trust.all_ca)
-    try:
-        tls.set_client_ca(pem.encode() or None)
-    except (ssl.SSLError, ValueError) as error:
-        log.error("the client CAs of kube-apiserver cannot be used, the old ones stay: %s", error)
-
-
-class Listener:
-    """The HTTPS socket; leaving it waits for what is in progress."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        context: ssl.SSLContext,
-    ) -> None:
-        self._settings, self._context = settings, context
-        server = web.Server(
-            handle,
-            handler_cancellation=True,
-            access_log=None,
-            max_line_size=HEADER_LIMIT,
-            max_field_size=HEADER_LIMIT,
-            max_headers=HEADERS_LIMIT,
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
-
-    @property
-    def port(self) -> int:
-        """The real port, also when 0 was asked for."""
-        port: int = self._runner.addresses[0][1]
-        return port
-
-    async def __aenter__(self) -> Listener:
-        await self._runner.setup()
-        settings = self._settings
-        site = web.TCPSite(
-            self._runner, settings.bind_address, settings.secure_port, ssl_context=self._context, backlog=1024
-        )
-        await site.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+            largest_event=audit_log_truncate_max_event_size,
+        ),
+    )
+    if audit_policy_file is not None:
+        try:
+            load_policy(audit_policy_file)
+        except PolicyError as error:
+            raise click.BadParameter(str(error), param_hint="--audit-policy-file") from error
+    run(lambda stop: serve(settings, stop), grace=shutdown_delay + DRAIN_SECONDS + 5)

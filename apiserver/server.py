@@ -1,37 +1,52 @@
-"""The way of every request: info, deadline, user, place, right, handler; and every error as a Status."""
+"""The way of every request: info, deadline, user, turn, right, handler; and every error as a Status."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-import re
 import time
 import uuid
+from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from apiserver import authz, requestinfo, respond
+from apiserver import authz, budget, requestinfo, respond
+from apiserver.audit.log import Auditor, Trail
 from apiserver.authn import Authenticator
-from apiserver.authz import Authorizer
+from apiserver.authz import Attributes
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.dispatch import dispatch, no_page
+from apiserver.fairness import MUTATING, READ_ONLY, Ticket, Turns
 from apiserver.handlers import documents, health
 from apiserver.handlers.health import Health
-from apiserver.inflight import Inflight
+from apiserver.listener import Request
 from apiserver.metrics import Metrics
 from apiserver.selectors import parse_fields, parse_labels
-from apiserver.status import Failure, bad_request, internal_error, timed_out
+from apiserver.status import Failure, bad_request, failure, internal_error, timed_out
+from apiserver.trust import subject_of
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("apiserver.access")
 
-REQUEST_SECONDS = 60.0
-_DURATION = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+AUDIT_ID_LIMIT = 64
+LATE_SECONDS = 5
+"""When to come back, for those who come while the server ends."""
 _SELECTING = frozenset({"list", "watch", "deletecollection"})
+_ENDED_BY_US = frozenset({429, 503, 504})
+
+
+@dataclass(slots=True)
+class Life:
+    """How far the server is on its way out."""
+
+    closing: bool = False
+    """It goes on serving, but tells everybody to come back on another connection."""
+    refusing: bool = False
+    """It finishes what it has begun, and takes nothing new."""
 
 
 class ApiServer:
@@ -43,86 +58,153 @@ class ApiServer:
         authenticator: Authenticator,
         *,
         checks: Health,
-        inflight: Inflight,
+        turns: Turns,
         metrics: Metrics,
+        auditor: Auditor,
         access_log_share: float = 0.0,
     ) -> None:
         self._context = context
         self._authenticator = authenticator
-        self._authorizer: Authorizer = context.authorizer
+        self._authorizer = context.authorizer
         self._health = checks
-        self._inflight = inflight
+        self._turns = turns
         self._metrics = metrics
+        self._auditor = auditor
         self._access_log_share = access_log_share
-        self.closing = False
-        """Set while shutting down: answers then tell clients to come back on another connection."""
+        self.life = Life()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from the first byte to the last."""
         started = time.monotonic()
+        received = time.time()
         info = requestinfo.parse(request.method, request.rel_url.raw_path, request.query)
-        call = Call(request=request, info=info, deadline=started + REQUEST_SECONDS)
-        audit_id = request.headers.get("Audit-ID") or str(uuid.uuid4())
+        call = Call(request=request, info=info, deadline=started + budget.REQUEST_SECONDS)
+        audit_id = request.headers.get("Audit-ID", "")[:AUDIT_ID_LIMIT] or str(uuid.uuid4())
+        call.audit_id = audit_id
+        if isinstance(request, Request):
+            request.audit_id = audit_id
+        wrong: Failure | None = None
+        panic = False
+        trail = _Following(self._auditor, call, received)
         try:
-            response = await self._answer(call)
-        except Failure as failure:
-            response = respond.failed(call, failure)
-        except (TimeoutError, ConnectionError) as error:
-            response = respond.failed(
-                call, timed_out() if isinstance(error, TimeoutError) else internal_error("")
-            )
+            response = await self._answer(call, trail)
+        except Failure as error:
+            wrong = error
+        except asyncio.CancelledError:
+            # the client has left; nobody reads an answer any more
+            self._metrics.aborted(call)
+            trail.ended(None, None)
+            raise
+        except TimeoutError:
+            wrong = timed_out()
+        except RequestPayloadError as error:
+            wrong = bad_request(f"the body of the request cannot be read: {error}")
         except Exception:
             log.exception("a request failed: %s %s", info.method, info.path, extra={"auditID": audit_id})
-            response = respond.failed(call, internal_error(f"see the log of the server under {audit_id}"))
-        if not response.prepared:
-            response.headers["Audit-Id"] = audit_id
-            response.headers["Server"] = "missioncontrol"
-            if self.closing:
-                response.force_close()
-        self._note(call, response.status, time.monotonic() - started, audit_id)
+            wrong, panic = internal_error(f"see the log of the server under {audit_id}"), True
+        if wrong is not None:
+            if wrong.code in _ENDED_BY_US:
+                self._metrics.terminated(call, wrong.code)
+            if request.writer.output_size > 0:
+                # half an answer is out: only a cut connection can say that it is not the whole
+                trail.ended(None, wrong, panic=panic)
+                raise ConnectionResetError("the answer broke off")
+            response = respond.failed(call, wrong)
+        if self.life.closing and not response.prepared:
+            response.force_close()
+        trail.ended(response, wrong, panic=panic)
+        self._note(call, response, time.monotonic() - started)
         return response
 
-    async def _answer(self, call: Call) -> web.StreamResponse:
+    async def _answer(self, call: Call, trail: _Following) -> web.StreamResponse:
         info = call.info
-        if self._health.answers(info.path) and info.method in ("GET", "HEAD") and info.path in health.PATHS:
+        if info.path in health.PATHS:
+            # probes must not depend on anything, not even on who asks
             return self._health.answer(call)
-        if info.verb != "watch":
-            call.deadline = time.monotonic() + _budget(call.query.get("timeout"))
-        certificate = _certificate(call.request)
-        async with asyncio.timeout(call.remaining()):
-            call.user = await self._authenticator.authenticate(call.headers, certificate)
-        if documents.is_document(info.path) and call.user.is_authenticated:
-            # nothing here is secret, and it must be there when rights cannot be asked for
-            return documents.answer(call)
-        with self._inflight.admitted(info, call.user):
-            async with asyncio.timeout(call.remaining()):
+        if self.life.refusing:
+            raise failure(
+                429, "this server is shutting down; another one will answer", retry_after=LATE_SECONDS
+            )
+        long_running = info.verb == "watch"
+        if not long_running:
+            call.deadline = time.monotonic() + budget.of(call.query.get("timeout"))
+        async with asyncio.timeout_at(asyncio.get_running_loop().time() + call.remaining()) as limit:
+            await self._authenticate(call)
+            trail.begin()
+            if documents.is_document(info.path) and call.user.is_authenticated:
+                # nothing here is secret, and it must be there when rights cannot be asked for
+                return documents.answer(call)
+            ticket = self._turns.ticket(call)
+            try:
+                if ticket is not None and not ticket.started:
+                    await self._wait(call, ticket)
                 await self._authorize(call)
-            return await self._handled(call)
+                if not info.is_resource:
+                    return await self._other(call)
+                if not long_running and not info.mutating:
+                    return await dispatch(self._context, call)
+                # it keeps its own time: a watch has much, and a write is not stopped between two steps
+                limit.reschedule(None)
+                if long_running:
+                    return await self._watch(call, trail)
+                return await asyncio.shield(asyncio.create_task(self._write(call)))
+            finally:
+                if ticket is not None:
+                    ticket.release()
+
+    async def _authenticate(self, call: Call) -> None:
+        began = time.monotonic()
+        certificate = call.certificate
+        result = "error"
+        try:
+            user = self._authenticator.known(call.headers, certificate)
+            if user is None:
+                user = await self._authenticator.authenticate(call.headers, certificate)
+            call.user = user
+            result = "success"
+        except Failure as error:
+            result = "failure" if error.code == 401 else "error"
+            raise
+        finally:
+            self._metrics.identity.authenticated(result, time.monotonic() - began)
+        if certificate is not None:
+            self._metrics.identity.certificates.observe(subject_of(certificate).expires - time.time())
+
+    async def _wait(self, call: Call, ticket: Ticket) -> None:
+        began = time.monotonic()
+        executed = "false"
+        try:
+            await ticket.wait(call.remaining())
+            executed = "true"
+        finally:
+            call.waited = time.monotonic() - began
+            kind = MUTATING if call.info.mutating else READ_ONLY
+            self._metrics.waits.observe(call.waited, (kind, executed))
 
     async def _authorize(self, call: Call) -> None:
-        info = call.info
-        if not info.is_resource or info.verb not in _SELECTING:
-            await self._authorizer.require(call.user, authz.of_request(info))
-            return
-        fields = tuple(parse_fields(call.query.get("fieldSelector")))
-        labels = tuple(parse_labels(call.query.get("labelSelector")))
-        await self._authorizer.require(call.user, authz.of_request(info, fields, labels))
+        began = time.monotonic()
+        attributes = _attributes(call)
+        result = "error"
+        try:
+            decision = self._authorizer.known(call.user, attributes)
+            if decision is None:
+                decision = await self._authorizer.decide(call.user, attributes)
+            call.allowed, call.reason = decision
+            result = "allowed" if decision.allowed else "no-opinion"
+        finally:
+            self._metrics.identity.authorized(result, time.monotonic() - began)
+        if not decision.allowed:
+            raise authz.denied(call.user, attributes, decision.reason)
 
-    async def _handled(self, call: Call) -> web.StreamResponse:
-        info = call.info
-        if not info.is_resource:
-            return await self._other(call)
-        if info.verb == "watch":
-            self._metrics.watching(call, 1)
-            try:
-                return await dispatch(self._context, call)
-            finally:
-                self._metrics.watching(call, -1)
-        work = asyncio.create_task(self._within(call))
-        # a client that goes away must not stop a write between two of its steps
-        return await (asyncio.shield(work) if info.mutating else _cancelling(work))
+    async def _watch(self, call: Call, trail: _Following) -> web.StreamResponse:
+        call.begun = trail.started
+        self._metrics.watching(call, 1)
+        try:
+            return await dispatch(self._context, call)
+        finally:
+            self._metrics.watching(call, -1)
 
-    async def _within(self, call: Call) -> web.StreamResponse:
+    async def _write(self, call: Call) -> web.StreamResponse:
         async with asyncio.timeout(call.remaining()):
             return await dispatch(self._context, call)
 
@@ -137,44 +219,69 @@ class ApiServer:
         if path == "/metrics":
             text = await asyncio.to_thread(generate_latest, self._metrics.registry)
             return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-        return no_page()
+        raise no_page()
 
-    def _note(self, call: Call, code: int, seconds: float, audit_id: str) -> None:
-        self._metrics.answered(call, code, seconds)
+    def _note(self, call: Call, response: web.StreamResponse, seconds: float) -> None:
+        size = response.content_length if isinstance(response, web.Response) else None
+        self._metrics.answered(call, response.status, seconds, size)
+        if size is not None:
+            self._turns.learn(call, size)
         if self._access_log_share and random.random() < self._access_log_share:
             access.info(
                 "%s %s",
                 call.info.method,
-                call.info.path,
+                call.request.raw_path,
                 extra={
-                    "code": code,
+                    "code": response.status,
                     "verb": call.info.verb,
                     "user": call.user.name,
+                    "bytes": size,
                     "milliseconds": round(seconds * 1000, 1),
-                    "auditID": audit_id,
+                    "waitedMilliseconds": round(call.waited * 1000, 1),
+                    "userAgent": call.headers.get("User-Agent", "")[:256],
+                    "source": call.headers.get("X-Forwarded-For", call.request.remote),
+                    "auditID": call.audit_id,
                 },
             )
 
 
-async def _cancelling(work: asyncio.Task[web.StreamResponse]) -> web.StreamResponse:
+class _Following:
+    """The audit trail of a request, which begins when its user is known, or when that has failed."""
+
+    __slots__ = ("_auditor", "_call", "_received", "_trail")
+
+    def __init__(self, auditor: Auditor, call: Call, received: float) -> None:
+        self._auditor, self._call, self._received = auditor, call, received
+        self._trail: Trail | None = None
+
+    def begin(self) -> None:
+        call = self._call
+        self._trail = self._auditor.trail(call, call.user, call.audit_id, self._received)
+        if self._trail is not None:
+            self._trail.received()
+
+    def started(self, code: int) -> None:
+        if self._trail is not None:
+            self._trail.started(code)
+
+    def ended(
+        self, response: web.StreamResponse | None, wrong: Failure | None, *, panic: bool = False
+    ) -> None:
+        if self._trail is None and wrong is not None and wrong.code == 401:
+            # whoever it was: that somebody tried is worth knowing
+            self.begin()
+        if self._trail is not None:
+            self._trail.ended(response, wrong, panic=panic)
+
+
+def _attributes(call: Call) -> Attributes:
+    info = call.info
+    if not info.is_resource or info.verb not in _SELECTING:
+        return authz.of_request(info)
     try:
-        return await work
-    finally:
-        work.cancel()
-
-
-def _certificate(request: web.BaseRequest) -> bytes | None:
-    connection = request.get_extra_info("ssl_object")
-    return connection.getpeercert(binary_form=True) if connection is not None else None
-
-
-def _budget(text: str | None) -> float:
-    """`?timeout=`: a Go duration, no longer than the server's own limit."""
-    if text is None:
-        return REQUEST_SECONDS
-    if text in ("0", "0s"):
-        return REQUEST_SECONDS
-    if not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
-        raise bad_request(f"invalid timeout specified in the request URL - time: invalid duration {text!r}")
-    seconds = sum(float(part[0][: -len(part[1])]) * _SECONDS[part[1]] for part in _DURATION.finditer(text))
-    return min(seconds, REQUEST_SECONDS) or REQUEST_SECONDS
+        fields = tuple(parse_fields(call.query.get("fieldSelector")))
+        labels = tuple(parse_labels(call.query.get("labelSelector")))
+    except Failure:
+        # its handler refuses it; whether the user may know even that is judged as if nothing were selected
+        return authz.of_request(info)
+    return authz.of_request(info, fields, labels)

@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 
 NAMESPACE = "kube-system"
 NAME = "extension-apiserver-authentication"
-DEFAULT_USER_HEADERS = ("x-remote-user",)
+TICK_SECONDS = 10
+_USER_UID = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
+"""The attribute of a subject that carries the user's UID, since Kubernetes 1.33."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +123,16 @@ class TrustSource:
             self.changed()
 
 
-def is_front_proxy(trust: Trust, certificate: bytes, now: datetime.datetime) -> bool:
+def is_front_proxy(trust: Trust, certificate: bytes, now: float) -> bool:
     """Whether a certificate (DER) is that of a front proxy: by its CA alone, its use and its name."""
-    if not trust.proxy_ca or not _vouched(trust.proxy_ca, certificate, _minute(now)):
+    if not trust.proxy_ca or not _vouched(trust.proxy_ca, certificate, _tick(now)):
         return False
     return not trust.allowed_names or _subject(certificate).common_name in trust.allowed_names
 
 
-def is_client(trust: Trust, certificate: bytes, now: datetime.datetime) -> bool:
+def is_client(trust: Trust, certificate: bytes, now: float) -> bool:
     """Whether a presented certificate (DER) is that of a client of this cluster."""
-    return bool(trust.client_ca) and _vouched(trust.client_ca, certificate, _minute(now))
+    return bool(trust.client_ca) and _vouched(trust.client_ca, certificate, _tick(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +142,16 @@ class Subject:
     common_name: str
     organizations: tuple[str, ...]
     fingerprint: str
+    uid: str = ""
+    expires: float = 0.0
+    """Seconds since the epoch."""
 
 
 @lru_cache(maxsize=1024)
 def _subject(certificate: bytes) -> Subject:
-    name = x509.load_der_x509_certificate(certificate).subject
+    loaded = x509.load_der_x509_certificate(certificate)
+    name = loaded.subject
+    uids = name.get_attributes_for_oid(_USER_UID)
     values = [str(each.value) for each in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
     return Subject(
         common_name=values[0] if values else "",
@@ -152,26 +159,28 @@ def _subject(certificate: bytes) -> Subject:
             str(each.value) for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         ),
         fingerprint=hashlib.sha256(certificate).hexdigest(),
+        uid=str(uids[0].value) if uids else "",
+        expires=loaded.not_valid_after_utc.timestamp(),
     )
 
 
 subject_of = _subject
 
 
-def _minute(now: datetime.datetime) -> datetime.datetime:
-    # A verdict may be remembered for a minute: expiry is noticed that late, and no later.
-    return now.replace(second=0, microsecond=0)
+def _tick(now: float) -> int:
+    # A verdict is remembered for some seconds, and given as of their end: expiry is never noticed late.
+    return int(now // TICK_SECONDS) + 1
 
 
 @lru_cache(maxsize=2048)
-def _vouched(authorities: tuple[bytes, ...], certificate: bytes, now: datetime.datetime) -> bool:
+def _vouched(authorities: tuple[bytes, ...], certificate: bytes, tick: int) -> bool:
     try:
         leaf = x509.load_der_x509_certificate(certificate)
         store = verification.Store([x509.load_der_x509_certificate(each) for each in authorities])
         verifier = (
             verification.PolicyBuilder()
             .store(store)
-            .time(now)
+            .time(datetime.datetime.fromtimestamp(tick * TICK_SECONDS, datetime.UTC))
             .extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
             .build_client_verifier()
         )

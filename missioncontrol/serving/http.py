@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from missioncontrol.serving.health import Check, Checks
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-Check = Callable[[], str | None]
-"""Says what is missing, or None when all is well. Must not block."""
+__all__ = ["Check", "ProbeServer", "parse_address"]
 
 
 class ProbeServer:
@@ -33,7 +34,10 @@ class ProbeServer:
     ) -> None:
         self.host, self.port = parse_address(bind_address)
         self._registry = registry
-        self._ready, self._live = dict(ready or {}), dict(live or {})
+        self._checks = [
+            Checks(name, checks or {}, tell=True)
+            for name, checks in (("healthz", live), ("livez", live), ("readyz", ready))
+        ]
         self._runner: web.AppRunner | None = None
 
     @property
@@ -44,8 +48,9 @@ class ProbeServer:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        for path, checks in (("/healthz", self._live), ("/livez", self._live), ("/readyz", self._ready)):
-            app.router.add_get(path, _probe(checks))
+        for checks in self._checks:
+            app.router.add_get(f"/{checks.name}", _all(checks))
+            app.router.add_get(f"/{checks.name}/{{check}}", _single(checks))
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
@@ -76,12 +81,24 @@ def parse_address(bind_address: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)
 
 
-def _probe(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handle(_: web.Request) -> web.StreamResponse:
-        complaints = {name: check() for name, check in checks.items()}
-        lines = [f"[-] {name}: {text}" if text else f"[+] {name} ok" for name, text in complaints.items()]
-        failed = any(complaints.values())
-        lines.append("not ok" if failed else "ok")
-        return web.Response(status=503 if failed else 200, text="\n".join(lines) + "\n")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _all(checks: Checks) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        query = request.query
+        status, text = checks.all(verbose="verbose" in query, exclude=query.getall("exclude", ()))
+        return web.Response(status=status, text=text)
+
+    return handle
+
+
+def _single(checks: Checks) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        check = request.match_info["check"]
+        if check not in checks:
+            return web.Response(status=404, text="404 page not found\n")
+        status, text = checks.single(check)
+        return web.Response(status=status, text=text)
 
     return handle

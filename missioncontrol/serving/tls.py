@@ -17,6 +17,8 @@ from missioncontrol.kube.tls import load_cert_chain
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module has no name for."""
 
 
 class ServerTLS:
@@ -30,10 +32,14 @@ class ServerTLS:
         client_ca: bytes | None = None,
         client_ca_file: Path | None = None,
         request_client_cert: bool | None = None,
+        take_expired: bool = False,
     ) -> None:
         """Raises OSError or ssl.SSLError when the first certificate cannot be used. Client certificates are
         asked for (not required, but verified where given) when a CA is given or `request_client_cert` is set.
+        With `take_expired` the handshake leaves it to the application to judge their time, which can answer
+        with an error that says so.
         """
+        self._take_expired = take_expired
         self._cert_file, self._key_file, self._client_ca_file = cert_file, key_file, client_ca_file
         self._client_ca = client_ca
         self._ask = bool(client_ca or client_ca_file) if request_client_cert is None else request_client_cert
@@ -101,6 +107,8 @@ class ServerTLS:
         load_cert_chain(context, cert, key)
         if self._ask:
             context.verify_mode = ssl.CERT_OPTIONAL
+        if self._take_expired:
+            context.verify_flags |= _NO_CHECK_TIME
         for pem in (self._client_ca, ca):
             if pem:
                 context.load_verify_locations(cadata=pem.decode("ascii"))

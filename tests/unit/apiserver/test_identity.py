@@ -18,7 +18,7 @@ from apiserver.cache import TimedCache
 from apiserver.identity import User, completed
 from apiserver.status import Failure
 from missioncontrol.kube.client import Client
-from missioncontrol.kube.errors import TransportError
+from missioncontrol.kube.errors import Forbidden, TransportError
 from missioncontrol.pki.ca import Authority, Usage, issue, new_ca
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -71,11 +71,11 @@ HEADERS = [("X-Remote-User", "alice"), ("X-Remote-Group", "dev"), ("X-Remote-Gro
     ],
 )  # fmt: skip
 def test_who_is_a_front_proxy(certificate: bytes, trust: trusting.Trust, expected: bool) -> None:
-    assert trusting.is_front_proxy(trust, certificate, NOW) is expected
+    assert trusting.is_front_proxy(trust, certificate, NOW.timestamp()) is expected
 
 
 def test_an_expired_certificate_is_nobody() -> None:
-    assert not trusting.is_front_proxy(trust_of(), PROXY, NOW + DAY)
+    assert not trusting.is_front_proxy(trust_of(), PROXY, (NOW + DAY).timestamp())
 
 
 def headers(*pairs: tuple[str, str]) -> CIMultiDictProxy[str]:
@@ -137,6 +137,49 @@ async def test_wrong_credentials_do_not_fall_back_to_anonymous(certificate: byte
     with pytest.raises(Failure) as caught:
         await authenticator({"authenticated": False}).authenticate(given, certificate)
     assert caught.value.code == 401
+
+
+@pytest.mark.parametrize("given", ["Basic YTpi", "Bearer", "Bearer   ", "nonsense", ""])
+async def test_what_is_no_token_counts_as_nothing(given: str) -> None:
+    user = await authenticator().authenticate(headers(("Authorization", given)), None)
+    assert user.name == "system:anonymous"
+
+
+async def test_empty_groups_are_none_and_bytes_that_are_no_text_are_replaced() -> None:
+    raw = b"zo\xeb".decode("utf-8", "surrogateescape")
+    given = headers(("X-Remote-User", raw), ("X-Remote-Group", ""), ("X-Remote-Group", "g"))
+    user = await authenticator().authenticate(given, PROXY)
+    assert user == User("zo\ufffd", groups=("g", "system:authenticated"))
+    assert json.loads(user.as_requester())["username"] == "zo\ufffd"
+
+
+async def test_an_expired_certificate_is_refused_in_words() -> None:
+    late = Authenticator(cast("Client", FakeClient()), trust_of, now=lambda: (NOW + DAY).timestamp())
+    with pytest.raises(Failure) as caught:
+        await late.authenticate(headers(*HEADERS), PROXY)
+    assert caught.value.code == 401
+
+
+async def test_a_server_without_the_right_to_ask_says_so_itself() -> None:
+    client = FakeClient(Forbidden(403, reason="Forbidden", message="no"))
+    for asked in (
+        Authorizer(cast("Client", client)).decide(User("x"), ATTRIBUTES),
+        Authenticator(cast("Client", client), trust_of).authenticate(
+            headers(("Authorization", "Bearer t")), None
+        ),
+    ):
+        with pytest.raises(Failure) as caught:
+            await asked
+        assert (caught.value.code, caught.value.status["reason"]) == (500, "InternalError")
+
+
+async def test_very_long_questions_are_not_kept() -> None:
+    client = FakeClient({"allowed": True})
+    authorizer = Authorizer(cast("Client", client))
+    user = User("x", groups=tuple(f"{'g' * 100}{number}" for number in range(100)))
+    for _ in range(2):
+        assert (await authorizer.decide(user, ATTRIBUTES)).allowed
+    assert len(client.asked) == 2
 
 
 async def test_tokens_are_reviewed_once_and_only_success_is_kept() -> None:

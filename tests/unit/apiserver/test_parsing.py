@@ -8,12 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apiserver import body, negotiate, selectors
+from apiserver import body, budget, negotiate, selectors
 from apiserver.call import manager_of
 from apiserver.negotiate import LIST, SINGLE, Accepted, Shape
 from apiserver.patching import json_patch, merge
 from apiserver.requestinfo import parse
-from apiserver.server import _budget
 from apiserver.status import Failure
 
 GV = "/apis/missioncontrol.io/v1alpha1"
@@ -203,16 +202,31 @@ def test_no_bytes_break_the_decoders(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("5s", 5.0), ("1m30s", 60.0), ("500ms", 0.5), ("8m47s", 60.0), ("0s", 60.0), (None, 60.0)],
+    [
+        ("5s", 5.0),
+        ("1m30s", 60.0),
+        ("500ms", 0.5),
+        ("8m47s", 60.0),
+        ("0s", 60.0),
+        ("0", 60.0),
+        (None, 60.0),
+        ("", 60.0),
+        ("-5s", 60.0),
+        ("+2s", 2.0),
+        ("1.5s", 1.5),
+        (".5s", 0.5),
+        ("1500000µs", 1.5),
+        ("3h", 60.0),
+    ],
 )
 def test_timeouts(text: str | None, seconds: float) -> None:
-    assert _budget(text) == seconds
+    assert budget.of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["5", "x", "-5s", "", "5 s"])
+@pytest.mark.parametrize("text", ["5", "x", "5 s", "s", "1s1", "1d", "٣s"])
 def test_timeouts_that_are_none(text: str) -> None:
     with pytest.raises(Failure):
-        _budget(text)
+        budget.of(text)
 
 
 def test_managers_come_from_user_agents() -> None:

@@ -23,10 +23,19 @@ async def test_readiness_follows_the_checks_and_liveness_does_not() -> None:
             async with session.get(path) as answer:
                 return answer.status, await answer.text()
 
-        assert await get("/readyz") == (503, "[-] caches: waiting for pods\nnot ok\n")
+        assert await get("/readyz") == (
+            500,
+            "[+]ping ok\n[-]caches failed: waiting for pods\nreadyz check failed\n",
+        )
         assert (await get("/healthz"))[0] == 200
         missing.clear()
-        assert await get("/readyz") == (200, "[+] caches ok\nok\n")
+        assert await get("/readyz") == (200, "ok")
+        assert await get("/readyz?verbose&exclude=caches") == (
+            200,
+            "[+]ping ok\n[+]caches excluded: ok\nreadyz check passed\n",
+        )
+        assert await get("/readyz/caches") == (200, "ok")
+        assert (await get("/readyz/nothing"))[0] == 404
         assert (await get("/livez"))[0] == 200
         assert "things_total 1.0" in (await get("/metrics"))[1]
         assert (await get("/other"))[0] == 404

@@ -1,0 +1,213 @@
+"""The HTTPS socket: what a connection may cost, and how it ends.
+
+Everything that goes wrong before there is a request (a line that is not HTTP, a head that is too long or
+never ends) is answered in the same form as every other error, or cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from apiserver.status import Failure, bad_request, failure, internal_error
+
+log = logging.getLogger(__name__)
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+LINE_LIMIT: Final = 64 * 1024
+"""Bytes of the request line, and of each header: label selectors and extras may be long."""
+HEADERS_LIMIT: Final = 2000
+"""Each group of a user is a header line."""
+HEAD_SECONDS: Final = 32.0
+"""A head that is not complete by then never comes; a healthy client sends it in one packet."""
+IDLE_SECONDS: Final = 300.0
+"""Longer than the 90 s after which kube-apiserver closes connections it does not use: were it shorter, a
+request could meet a connection that is just being closed, and fail for no reason."""
+HANDSHAKE_SECONDS: Final = 10.0
+BACKLOG: Final = 1024
+
+
+class Request(web.BaseRequest):
+    """A request whose answer gets its last headers here, however and by whom it is begun."""
+
+    audit_id = ""
+    """Set by whoever handles it."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """What the client presented in the handshake (DER); whose word it is, is judged elsewhere."""
+        return self._protocol._certificate if isinstance(self._protocol, _Connection) else None
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        headers = response.headers
+        # aiohttp would tell its name and version, and Python's
+        headers.pop(hdrs.SERVER, None)
+        if self.audit_id:
+            headers["Audit-Id"] = self.audit_id
+        headers.setdefault("Cache-Control", "no-cache, private")
+
+
+class _Connection(RequestHandler):
+    """One connection. A head must be complete some seconds after it began; errors are a Status."""
+
+    __slots__ = ("_certificate", "_heads", "_patience")
+
+    _certificate: bytes | None
+    _heads: int
+    _patience: asyncio.TimerHandle | None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._heads = 0
+        secured = transport.get_extra_info("ssl_object")
+        self._certificate = secured.getpeercert(binary_form=True) if secured is not None else None
+        self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patient()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._request_count != self._heads:
+            self._heads = self._request_count
+            if self._patience is not None:
+                self._patient()
+        elif self._patience is None and self._waiter is not None and not self._waiter.done():
+            # part of a head, and nothing is being answered
+            self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being read or answered."""
+        return self._request_in_progress or bool(self._messages)
+
+    def _patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _too_slow(self) -> None:
+        self._patience = None
+        log.debug("a connection sends no request")
+        self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What aiohttp itself found wrong, as a Status. The connection ends with it."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun and cannot become another one")
+        problem = unreadable(exc) if status == 400 else internal_error("see the log of the server")
+        if status != 400:
+            log.error("a request failed outside of its handler", exc_info=exc)
+        headers = {"Cache-Control": "no-cache, private", "Content-Type": "application/json"}
+        response = web.Response(
+            status=problem.code, body=orjson.dumps(problem.status) + b"\n", headers=headers | problem.headers
+        )
+        response.force_close()
+        return response
+
+
+def unreadable(error: BaseException | None) -> Failure:
+    """What is wrong with bytes that are no request, without repeating them."""
+    if isinstance(error, LineTooLong):
+        return failure(
+            431,
+            f"the request line or a header is longer than {LINE_LIMIT} bytes, or there are more than "
+            f"{HEADERS_LIMIT} headers",
+            reason="RequestHeaderFieldsTooLarge",
+        )
+    return bad_request("the request is not readable as HTTP/1.1")
+
+
+class _Server(web.Server):
+    """Makes connections of our kind."""
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def _make_request(
+        self, message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
+    ) -> web.BaseRequest:
+        return Request(message, payload, protocol, writer, task, self._loop)
+
+    def close_idle(self) -> bool:
+        """Close the connections on which nothing is being answered; whether there are others."""
+        busy = False
+        for connection in self.connections:
+            if isinstance(connection, _Connection) and connection.is_busy:
+                busy = True
+            else:
+                connection.close()
+        return busy
+
+
+class Listener:
+    """The socket, from `async with` on; `drain` ends it in order."""
+
+    def __init__(self, handle: Handle, context: ssl.SSLContext, *, host: str, port: int) -> None:
+        self._context, self._host, self._port = context, host, port
+        self._server = _Server(
+            handle,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
+            max_line_size=LINE_LIMIT,
+            max_field_size=LINE_LIMIT,
+            max_headers=HEADERS_LIMIT,
+        )
+        self._sockets: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The real port, also when 0 was asked for."""
+        assert self._sockets is not None
+        port: int = self._sockets.sockets[0].getsockname()[1]
+        return port
+
+    async def __aenter__(self) -> Listener:
+        self._sockets = await asyncio.get_running_loop().create_server(
+            self._server,
+            self._host,
+            self._port,
+            ssl=self._context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            ssl_shutdown_timeout=5,
+            backlog=BACKLOG,
+            reuse_address=True,
+        )
+        return self
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more connections, close the idle ones, and give requests in progress these seconds."""
+        if self._sockets is None:
+            return
+        self._sockets.close()
+        self._sockets = None
+        # what was accepted in this very moment becomes a request first
+        await asyncio.sleep(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                # aiohttp's own way stops reading bodies that are still coming in
+                while self._server.close_idle():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        await self._server.shutdown(0.5)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain(0)
