@@ -5,9 +5,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# Each room's tests run by themselves: their planes start once, and nobody else takes their processor time.
+# Suites that start control planes: each in a process of its own, the longest first, as many at once as there
+# are processors (a suite waits for the planes more than it computes).
+E2E := $(sort $(wildcard tests/e2e/test_*.py))
 INTEGRATION := $(sort $(patsubst %/conftest.py,%,$(wildcard tests/integration/*/conftest.py)) \
 	tests/integration/local tests/integration/runtime)
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # Tests that compare with recorded behaviour of the upstream operators read it from this folder.
 export GOLDENS ?=
 
@@ -31,7 +35,8 @@ setup: .venv/.ready ## Prepare the virtual environment; leaves the command at .v
 binaries: setup ## Fetch or build kube-apiserver, etcd, kubectl, opa … into the cache
 	@$(BIN)/missioncontrol local binaries
 
-test: setup lint types unit integration e2e ## Lint, types, unit, integration and end-to-end tests
+test: setup binaries lint types unit ## Lint, types, unit, integration and end-to-end tests
+	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%) $(INTEGRATION:%=suite/%)
 
 lint: setup ## Style, layer rules, and that generated files are up to date
 	$(BIN)/ruff check .
@@ -46,10 +51,14 @@ unit: setup ## Pure logic: fast, no processes
 	$(PYTEST) tests/unit -n auto
 
 integration: setup binaries ## Each part against real kube-apiservers
-	@set -e; for folder in $(INTEGRATION); do echo "$$folder"; $(PYTEST) $$folder -q; done
+	@+$(SIDE_BY_SIDE) $(INTEGRATION:%=suite/%)
 
 e2e: setup binaries ## The whole system, driven by kubectl
-	$(PYTEST) tests/e2e
+	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%)
+
+suite/%:
+	@echo "$*"
+	@$(PYTEST) $* -q --durations=3 --durations-min=5
 
 benchmark: setup binaries ## Measure; the figures in docs/performance.md come from here
 	$(PYTEST) tests/benchmarks -s
