@@ -18,6 +18,7 @@ from apiserver.negotiate import Accepted, Shape
 from apiserver.status import Failure
 from apiserver.table import include_object, partial, partial_list, table
 from apiserver.translate.face import Obj
+from apiserver.watchcache.bodies import is_compressed
 
 GZIP_FROM = 128 * 1024
 _NO_CACHE = "no-cache, private"
@@ -87,11 +88,33 @@ def encoded(
     if accepted.yaml:
         data, content_type = yaml.safe_dump(document, sort_keys=True).encode(), "application/yaml"
     else:
-        pretty = negotiate.wants_pretty(call.query.get("pretty"), call.headers.get("User-Agent", ""))
-        data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if pretty else None)
+        data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if _wants_pretty(call) else None)
         data, content_type = data + b"\n", "application/json"
     response = web.Response(body=data, status=status, headers=headers)
     response.headers["Content-Type"] = content_type
+    finish(call, response)
+    return response
+
+
+def is_plain_json(call: Call) -> bool:
+    """Whether JSON goes out as it is: not indented for a person, not turned into YAML."""
+    return not _wants_pretty(call) and not accept(call, negotiate.LIST | negotiate.SINGLE).yaml
+
+
+def _wants_pretty(call: Call) -> bool:
+    return negotiate.wants_pretty(call.query.get("pretty"), call.headers.get("User-Agent", ""))
+
+
+def body(call: Call, data: bytes) -> web.Response:
+    """An answer that is encoded already, and maybe compressed."""
+    if not is_plain_json(call):
+        accepted = accept(call, negotiate.LIST | negotiate.SINGLE)
+        return encoded(call, orjson.loads(data), accepted=accepted)
+    response = web.Response(body=data)
+    response.headers["Content-Type"] = "application/json"
+    if is_compressed(data):
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
     finish(call, response)
     return response
 
@@ -112,6 +135,7 @@ def finish(call: Call, response: web.Response) -> None:
     body = response.body
     if (
         isinstance(body, bytes)
+        and "Content-Encoding" not in response.headers
         and len(body) >= GZIP_FROM
         and "gzip" in call.headers.get("Accept-Encoding", "")
     ):

@@ -99,10 +99,10 @@ class Store:
                 retry=False,
             )
         except TransportError as error:
-            raise self._no_answer(call, method, error) from error
+            raise self.no_answer(call, method, error) from error
         call.warnings += [face.text(each) for each in response.headers.getall("Warning", ())]
         if response.status >= 400:
-            raise self._refused(face, response)
+            raise self.refused(face, response)
         return Reply(response.status, _decoded(response))
 
     @asynccontextmanager
@@ -115,15 +115,16 @@ class Store:
             ) as stream:
                 if stream.status >= 400:
                     body = b"".join([chunk async for chunk in stream.chunks()])
-                    raise self._refused(face, Response(stream.status, stream.headers, body))
+                    raise self.refused(face, Response(stream.status, stream.headers, body))
                 opened = True
                 yield stream
         except TransportError as error:
             if opened:
                 raise
-            raise self._no_answer(call, "GET", error) from error
+            raise self.no_answer(call, "GET", error) from error
 
-    def _no_answer(self, call: Call, method: str, error: TransportError) -> Failure:
+    def no_answer(self, call: Call, method: str, error: TransportError) -> Failure:
+        """What a caller is told when the store does not answer."""
         call.remaining()  # 504 if it was the caller's own time that ran out
         log.warning("the store does not answer: %s", error)
         if method == "GET" or isinstance(error.__cause__, aiohttp.ClientConnectorError):
@@ -131,7 +132,8 @@ class Store:
         # no Retry-After here: the change may have been made, and a client that repeats it blindly would err
         return failure(503, "the store did not answer in time; whether the change was made is not known")
 
-    def _refused(self, face: Face, response: Response) -> Failure:
+    def refused(self, face: Face, response: Response) -> Failure:
+        """What the store refuses, in the words of the face."""
         status = _status_in(response)
         message = str(status.get("message") or "")
         headers = (

@@ -1,6 +1,14 @@
-"""get and list: the store's answer, translated."""
+"""get and list: from what is known here where that is as good as the store's answer, else that, translated.
+
+Without a resourceVersion a read shows the latest there is: an object is read from the store, once for all who
+wait for it; a list is proved current. With a version it is enough to have reached that.
+"""
 
 from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -8,16 +16,46 @@ from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.kinds import FACES, Served
-from apiserver.negotiate import LIST
+from apiserver.negotiate import LIST, SINGLE, Shape
 from apiserver.selectors import FieldTerm, format_fields, parse_fields, parse_labels
 from apiserver.status import bad_request
 from apiserver.storage import LIST_PARAMETERS
 from apiserver.translate.objects import list_to_virtual, to_virtual
-from apiserver.watchcache.entries import EntryReader, Selection, selection
+from apiserver.watchcache import forms
+from apiserver.watchcache.entries import Entry, EntryReader, Selection, selection
+from apiserver.watchcache.forms import Form
+from apiserver.watchcache.mirror import Mirror
+from apiserver.watchcache.proof import Proven, Unproven
+from missioncontrol.kube.errors import KubeError, TransportError
+from missioncontrol.kube.transport import Response
 
 
 async def get(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """One object, or its status (which is the whole object)."""
+    form = _form(call, served, SINGLE)
+    mirror = context.cache.mirror(served.info.stored)
+    if call.info.subresource or mirror is None:
+        return await _get_from_store(context, call, served)
+    namespace, name = call.info.namespace, served.face.stored_name(call.info.name)
+    version = call.query.get("resourceVersion", "")
+    entry: Entry | Response | None
+    if not version:
+        try:
+            reads = context.cache.objects(served.info.stored)
+            entry = await asyncio.shield(reads.latest(namespace, name))
+        except TransportError as error:
+            raise context.store.no_answer(call, "GET", error) from error
+    else:
+        known = is_number(version) and int(version) <= mirror.position
+        entry = mirror.get(namespace, name) if known else None
+    if entry is None:
+        return await _get_from_store(context, call, served)  # which also knows what to say of it
+    if not isinstance(entry, Entry):
+        raise context.store.refused(served.face, entry)
+    return respond.body(call, forms.single(form, entry, datetime.now(UTC)))
+
+
+async def _get_from_store(context: Context, call: Call, served: Served) -> web.StreamResponse:
     stored = await context.store.read(
         call, served.face, object_path(call, served), call.pick(["resourceVersion"])
     )
@@ -25,12 +63,71 @@ async def get(context: Context, call: Call, served: Served) -> web.StreamRespons
 
 
 async def list_(context: Context, call: Call, served: Served) -> web.StreamResponse:
-    """A list, or a page of one: selectors, limit and continue are the store's work."""
-    respond.accept(call, LIST)
+    """A list, from what is known where that is as good as the store's own answer."""
+    form = _form(call, served, LIST)
+    mirror = context.cache.mirror(served.info.stored)
+    selection = select(mirror.reader, call, served) if mirror is not None else None
+    if mirror is not None and selection is not None:
+        found = await _found(context, call, mirror, selection)
+        if found is not None:
+            return await _listed(context, call, form, selection, found)
     query = [*call.pick(LIST_PARAMETERS), *field_selector(call, served)]
     path = served.info.stored.path(call.info.namespace or None)
     stored = await context.store.read(call, served.face, path, query)
     return respond.many(call, served, list_to_virtual(FACES, served.face, stored))
+
+
+async def _found(context: Context, call: Call, mirror: Mirror, selection: Selection) -> Proven | None:
+    """The selected objects, or None where the store has to answer: pages, exact and odd versions."""
+    version, match, limit = (
+        call.query.get(name, "") for name in ("resourceVersion", "resourceVersionMatch", "limit")
+    )
+    if call.query.get("continue") or (limit and not is_number(limit)):
+        return None
+    if version == "0" and match in ("", "NotOlderThan"):
+        return Proven(mirror.position, mirror.changes, mirror.select(selection))
+    # a limit with a version is a page of the past; so is the first page of a list that has more
+    if version and (match not in ("", "NotOlderThan") or not is_number(version) or int(limit or 0)):
+        return None
+    if not version and (match or _exceeds(mirror, selection, int(limit or 0))):
+        return None
+    if version and int(version) <= mirror.position:
+        return Proven(mirror.position, mirror.changes, mirror.select(selection))
+    try:
+        proven = await asyncio.shield(context.cache.prover(mirror.resource).current(selection.namespace))
+    except (KubeError, Unproven):
+        return None
+    if version and proven.version < int(version):
+        return None
+    selected = [entry for entry in proven.entries if selection.matches(entry)]
+    return None if 0 < int(limit or 0) < len(selected) else replace(proven, entries=selected)
+
+
+def _exceeds(mirror: Mirror, selection: Selection, limit: int) -> bool:
+    return bool(limit) and len(mirror.keys(selection.namespace)) > limit < len(mirror.select(selection))
+
+
+async def _listed(
+    context: Context, call: Call, form: Form, selection: Selection, found: Proven
+) -> web.StreamResponse:
+    now = datetime.now(UTC)
+    gzip = "gzip" in call.headers.get("Accept-Encoding", "") and respond.is_plain_json(call)
+    key = (form, selection, found.changes, found.version, gzip, int(now.timestamp()) if form.is_table else 0)
+    body = context.cache.bodies.kept(key)
+    if body is None:
+        body = await context.cache.bodies.make(key, form, found.entries, found.version, now, gzip=gzip)
+    return respond.body(call, body)
+
+
+def _form(call: Call, served: Served, shapes: frozenset[Shape]) -> Form:
+    return forms.form(
+        served.info.resource.plural, respond.accept(call, shapes), call.query.get("includeObject")
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is what kube-apiserver takes for a version or a limit without a word."""
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def object_path(call: Call, served: Served) -> str:

@@ -17,7 +17,7 @@ from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers import relay
-from apiserver.handlers.read import select
+from apiserver.handlers.read import is_number, select
 from apiserver.kinds import Served
 from apiserver.negotiate import SINGLE
 from apiserver.watchcache import forms
@@ -74,8 +74,7 @@ def _wanted(call: Call) -> _Wanted | None:
     )
     seconds = query.get("timeoutSeconds", "")
     odd = bool(query.get("limit") or query.get("continue"))
-    odd |= bool(version and not (version.isascii() and version.isdigit()))
-    odd |= bool(seconds and not (seconds.isascii() and seconds.isdigit()))
+    odd |= any(number and not is_number(number) for number in (version, seconds))
     odd |= (initial, match) not in (("", ""), ("true", "NotOlderThan"), ("1", "NotOlderThan"))
     if odd:
         return None

@@ -7,8 +7,10 @@ import math
 import random
 
 from apiserver.kinds import SERVED
-from apiserver.watchcache.entries import EntryReader
+from apiserver.watchcache.bodies import Bodies
+from apiserver.watchcache.entries import Budget, EntryReader
 from apiserver.watchcache.mirror import Mirror, Subscriber
+from apiserver.watchcache.objects import ObjectReads
 from apiserver.watchcache.proof import Prover
 from apiserver.watchcache.watcher import Flusher
 from missioncontrol.api.resources import Resource
@@ -16,6 +18,8 @@ from missioncontrol.kube.client import Client
 
 DRAIN_SECONDS = 2.0
 _STEPS = 20
+ENCODED_BYTES = 64 << 20
+"""What is kept encoded of all objects together."""
 
 
 class WatchCache:
@@ -23,11 +27,15 @@ class WatchCache:
 
     def __init__(self, client: Client) -> None:
         self.flusher = Flusher()
+        self.bodies = Bodies()
         self._mirrors: dict[Resource, Mirror] = {}
         self._provers: dict[Resource, Prover] = {}
+        self._objects: dict[Resource, ObjectReads] = {}
+        budget = Budget(ENCODED_BYTES)
         for stored, fields in selectable_fields().items():
-            mirror = self._mirrors[stored] = Mirror(client, stored, EntryReader(fields))
+            mirror = self._mirrors[stored] = Mirror(client, stored, EntryReader(fields, budget))
             self._provers[stored] = Prover(client, mirror)
+            self._objects[stored] = ObjectReads(client, mirror)
 
     def mirror(self, stored: Resource) -> Mirror | None:
         """The copy of a stored resource, when there is one."""
@@ -37,6 +45,10 @@ class WatchCache:
     def prover(self, stored: Resource) -> Prover:
         """What proves that copy current."""
         return self._provers[stored]
+
+    def objects(self, stored: Resource) -> ObjectReads:
+        """What reads single objects."""
+        return self._objects[stored]
 
     async def run(self) -> None:
         """Follow the store until cancelled."""

@@ -31,7 +31,7 @@ class _Document(msgspec.Struct):
 class Entry:
     """One state of one stored object; never changed, but for what is encoded of it on the way."""
 
-    __slots__ = ("fields", "key", "labels", "name", "namespace", "pieces", "raw", "version")
+    __slots__ = ("budget", "fields", "key", "labels", "name", "namespace", "pieces", "raw", "version")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Entry:
         labels: dict[str, str],
         fields: tuple[str, ...],
         raw: bytes,
+        budget: Budget,
     ) -> None:
         self.namespace = namespace
         self.name = name
@@ -50,8 +51,40 @@ class Entry:
         self.labels = labels
         self.fields = fields
         self.raw = raw
+        self.budget = budget
         self.pieces: dict[str, Any] | None = None
         """What has been encoded of it, by the plural of the virtual kind."""
+
+    def keep(self, plural: str, pieces: Any, size: int) -> None:
+        """Remember what has been encoded, as long as there is memory for it."""
+        self.budget.take(self, size)
+        if self.pieces is None:
+            self.pieces = {}
+        self.pieces[plural] = pieces
+
+
+class Budget:
+    """A limit on what is kept encoded. When it is reached all is dropped, to be made again when asked for."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._holders: dict[Entry, int] = {}
+        self._size = 0
+
+    def take(self, entry: Entry, size: int) -> None:
+        """An entry is about to hold so many bytes more."""
+        if self._size + size > self._limit:
+            for each in self._holders:
+                each.pieces = None
+            self._holders.clear()
+            self._size = 0
+        self._holders[entry] = self._holders.get(entry, 0) + size
+        self._size += size
+
+    def release(self, entry: Entry) -> None:
+        """An entry is not the present state any more."""
+        entry.pieces = None
+        self._size -= self._holders.pop(entry, 0)
 
 
 def key_of(namespace: str, name: str) -> str:
@@ -65,7 +98,8 @@ _NO_LABELS: dict[str, str] = {}
 class EntryReader:
     """Reads stored objects; `fields` are the paths (`spec.clusterName`) that selectors may name."""
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: Sequence[str], budget: Budget) -> None:
+        self._budget = budget
         self.fields = tuple(fields)
         self._paths = [tuple(path.split(".")) for path in fields]
         self._decoder = msgspec.json.Decoder(_Document)
@@ -84,6 +118,7 @@ class EntryReader:
             else _NO_LABELS,
             fields=tuple(sys.intern(_text(document, path)) for path in self._paths),
             raw=raw,
+            budget=self._budget,
         )
 
 

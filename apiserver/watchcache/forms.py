@@ -68,11 +68,10 @@ class Pieces:
 
 def pieces_of(entry: Entry, plural: str) -> Pieces:
     """The parts of an object, encoded when they are first asked for."""
-    if entry.pieces is None:
-        entry.pieces = {}
-    found: Pieces | None = entry.pieces.get(plural)
+    found: Pieces | None = entry.pieces.get(plural) if entry.pieces is not None else None
     if found is None:
-        found = entry.pieces[plural] = _encoded(orjson.loads(entry.raw), plural)
+        found = _encoded(orjson.loads(entry.raw), plural)
+        entry.keep(plural, found, found.size)
     return found
 
 

@@ -292,7 +292,7 @@ class Mirror:
             if before is None:
                 bisect.insort(self._keys, key)
         if before is not None:
-            before.pieces = None
+            before.budget.release(before)
         event = Event(type_, entry, before)
         self.window.add(event)
         self.position = entry.version

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,36 @@ def facade(
             if line.startswith("E") and "missioncontrol" in line and "is forbidden: User" not in line
         ]
         assert not trouble, "\n".join(trouble[:5])
+
+
+def another_replica(facade: Facade, folder: Path, *, store: str = "") -> Facade:
+    """A further server on ports of its own, not started yet; `store` is where it reaches kube-apiserver."""
+    kubeconfig = folder / "kubeconfig"
+    text = (facade.folder / "apiserver.kubeconfig").read_text()
+    kubeconfig.write_text(text.replace(facade.plane.server, store or facade.plane.server))
+    for name in ("tls.crt", "tls.key", "ca.crt"):
+        (folder / name).write_bytes((facade.folder / name).read_bytes())
+    port, metrics_port = free_port(), free_port()
+    changes = {
+        "--kubeconfig": str(kubeconfig),
+        "--secure-port": str(port),
+        "--metrics-bind-address": f"127.0.0.1:{metrics_port}",
+        "--tls-cert-file": str(folder / "tls.crt"),
+        "--tls-private-key-file": str(folder / "tls.key"),
+    }
+    argv = list(facade.argv)
+    for flag, value in changes.items():
+        argv[argv.index(flag) + 1] = value
+    return replace(
+        facade,
+        folder=folder,
+        argv=argv,
+        port=port,
+        metrics_port=metrics_port,
+        log=folder / "log",
+        process=None,
+        users={},
+    )
 
 
 def _available(admin: AdminClient) -> bool:

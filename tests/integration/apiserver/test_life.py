@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime
 import json
 import os
@@ -18,10 +17,9 @@ import pytest
 
 from missioncontrol.api.resources import STORED_CLUSTERS
 from missioncontrol.local import processes
-from missioncontrol.local.ports import free_port
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context, until
+from tests.integration.apiserver.conftest import Facade, Obj, Proxy, another_replica, client_context, until
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"
@@ -90,30 +88,7 @@ async def relay(facade: Facade) -> AsyncIterator[Relay]:
 @pytest.fixture
 async def server(facade: Facade, relay: Relay, tmp_path: Path) -> AsyncIterator[Facade]:
     """A second replica, whose wire to the store is the relay."""
-    text = (facade.folder / "apiserver.kubeconfig").read_text()
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(text.replace(facade.plane.server, f"https://127.0.0.1:{relay.port}"))
-    for name in ("tls.crt", "tls.key", "ca.crt"):
-        (tmp_path / name).write_bytes((facade.folder / name).read_bytes())
-    changes = {
-        "--kubeconfig": str(kubeconfig),
-        "--secure-port": str(free_port()),
-        "--metrics-bind-address": f"127.0.0.1:{free_port()}",
-        "--tls-cert-file": str(tmp_path / "tls.crt"),
-        "--tls-private-key-file": str(tmp_path / "tls.key"),
-    }
-    argv = list(facade.argv)
-    for flag, value in changes.items():
-        argv[argv.index(flag) + 1] = value
-    replica = dataclasses.replace(
-        facade,
-        folder=tmp_path,
-        argv=argv,
-        port=int(changes["--secure-port"]),
-        metrics_port=int(changes["--metrics-bind-address"].rpartition(":")[2]),
-        log=tmp_path / "log",
-        process=None,
-    )
+    replica = another_replica(facade, tmp_path, store=f"https://127.0.0.1:{relay.port}")
     await asyncio.to_thread(replica.start)
     try:
         yield replica
