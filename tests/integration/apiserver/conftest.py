@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,22 @@ def facade(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Facade]:
     plane, folder = control_plane_with_controllers, tmp_path_factory.mktemp("apiserver")
+    with serving(plane, binaries, folder, "--access-log-share", "1") as server:
+        yield server
+    trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
+    controllers = plane.component("kube-controller-manager").log.read_text().splitlines()
+    # A kube-apiserver that has just begun has not read its own roles yet, and forbids for a moment.
+    trouble += [
+        line
+        for line in controllers
+        if line.startswith("E") and "missioncontrol" in line and "is forbidden: User" not in line
+    ]
+    assert not trouble, "\n".join(trouble[:5])
+
+
+@contextmanager
+def serving(plane: ControlPlane, programs: Programs, folder: Path, *flags: str) -> Iterator[Facade]:
+    """The server as a process, registered with kube-apiserver."""
     now = datetime.datetime.now(datetime.UTC)
     ca = new_ca("test", now=now, lifetime=datetime.timedelta(days=1))
     leaf = issue(
@@ -212,9 +229,9 @@ def facade(
         sys.executable, "-m", "apiserver", "--kubeconfig", str(kubeconfig),
         "--bind-address", "127.0.0.1", "--secure-port", str(port),
         "--tls-cert-file", str(folder / "tls.crt"), "--tls-private-key-file", str(folder / "tls.key"),
-        "--metrics-bind-address", f"127.0.0.1:{metrics_port}", "--access-log-share", "1",
+        "--metrics-bind-address", f"127.0.0.1:{metrics_port}", *flags,
     ]  # fmt: skip
-    server = Facade(plane, binaries, folder, port, metrics_port, argv, folder / "apiserver.log")
+    server = Facade(plane, programs, folder, port, metrics_port, argv, folder / "apiserver.log")
     rules = [each for each in component_rules.CONTROL_PLANE if each.component is Component.APISERVER]
     service = local_service(Component.APISERVER)
     service["spec"]["ports"] = [{"name": "https", "port": port, "protocol": "TCP"}]
@@ -232,15 +249,6 @@ def facade(
         yield server
     finally:
         server.stop()
-        trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
-        controllers = plane.component("kube-controller-manager").log.read_text().splitlines()
-        # A kube-apiserver that has just begun has not read its own roles yet, and forbids for a moment.
-        trouble += [
-            line
-            for line in controllers
-            if line.startswith("E") and "missioncontrol" in line and "is forbidden: User" not in line
-        ]
-        assert not trouble, "\n".join(trouble[:5])
 
 
 def another_replica(facade: Facade, folder: Path, *, store: str = "") -> Facade:

@@ -1,0 +1,120 @@
+"""Admission webhooks that allow everything, the same for both arms of a comparison."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from missioncontrol.api.resources import Resource
+from missioncontrol.local.ports import free_port
+from missioncontrol.pki.ca import Usage, issue, new_ca
+from missioncontrol.pki.files import save
+
+Obj = dict[str, Any]
+
+
+class Hooks:
+    """A process that answers reviews."""
+
+    def __init__(self, folder: Path) -> None:
+        now = datetime.datetime.now(datetime.UTC)
+        ca = new_ca("hooks", now=now, lifetime=datetime.timedelta(days=1))
+        leaf = issue(
+            ca,
+            common_name="hooks",
+            usages=[Usage.SERVER],
+            ip_names=["127.0.0.1"],
+            now=now,
+            lifetime=datetime.timedelta(hours=12),
+        )
+        self._cert, self._key = folder / "hooks.crt", folder / "hooks.key"
+        save(leaf, self._cert, self._key)
+        self._ca = ca.cert_pem
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        argv = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.hooks",
+            str(self.port),
+            str(self._cert),
+            str(self._key),
+        ]
+        self._process = subprocess.Popen(argv, cwd=Path(__file__).parents[2])
+        time.sleep(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def configurations(self, kinds: list[Resource]) -> list[Obj]:
+        """A mutating and a validating configuration for these kinds."""
+        return [
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": kind,
+                "metadata": {"name": "benchmark"},
+                "webhooks": [
+                    {
+                        "name": f"{kind.lower()}.benchmark.example.com",
+                        "clientConfig": {
+                            "url": f"https://127.0.0.1:{self.port}/review",
+                            "caBundle": base64.b64encode(self._ca).decode(),
+                        },
+                        "rules": [
+                            {
+                                "apiGroups": [each.group],
+                                "apiVersions": ["*"],
+                                "operations": ["CREATE", "UPDATE"],
+                                "resources": [each.plural],
+                            }
+                            for each in kinds
+                        ],
+                        "sideEffects": "None",
+                        "admissionReviewVersions": ["v1"],
+                    }
+                ],
+            }
+            for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+        ]
+
+
+def _serve(port: int, cert: str, key: str) -> None:
+    import orjson
+    import uvloop
+    from aiohttp import web
+
+    async def review(request: web.BaseRequest) -> web.Response:
+        uid = orjson.loads(await request.read())["request"]["uid"]
+        answer = {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "response": {"uid": uid, "allowed": True},
+        }
+        return web.json_response(answer)
+
+    async def run() -> None:
+        import asyncio
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        runner = web.ServerRunner(web.Server(review, access_log=None))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+        await asyncio.Event().wait()
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,344 @@
+"""The aggregated API through kube-apiserver, and a CRD of the same shape: same client, same objects, one run.
+
+What counts is the ratio of the two; the machine's speed is in neither. `BENCHMARK_SECONDS` is the length of
+one measurement, `BENCHMARK_ONLY` a part of the names of those to make.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import json
+import os
+import random
+import resource
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+import yaml
+
+from missioncontrol.api import resources as r
+from missioncontrol.api.emit.crds import crds
+from missioncontrol.api.resources import Resource
+from missioncontrol.local.control_plane import ControlPlane, Programs
+from tests.benchmarks.hooks import Hooks
+from tests.benchmarks.lean import Result, Target, Watcher, load
+from tests.integration.apiserver.conftest import Facade, serving
+from tests.processes import established, eventually
+
+Obj = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = float(os.environ.get("BENCHMARK_SECONDS", "1.5"))
+ONLY = os.environ.get("BENCHMARK_ONLY", "")
+CLIENTS = [int(each) for each in os.environ.get("BENCHMARK_CLIENTS", "16,64").split(",")]
+OBJECTS = 1000
+WATCHERS = 200
+NAMESPACE = "benchmark"
+NATIVE = Resource("native.example.com", "v1alpha1", "missioncontrolclusters", "MissionControlCluster")
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the two that are compared."""
+
+    kind: Resource
+    target: Target
+
+    def path(self, name: str | None = None, query: str = "") -> str:
+        return self.kind.path(NAMESPACE, name) + query
+
+    def object(self, name: str) -> Obj:
+        return {**realistic(name), "apiVersion": self.kind.api_version, "kind": self.kind.kind}
+
+
+def realistic(name: str) -> Obj:
+    """A cluster of six datacenters as people have them: about 6 KiB with what the server adds."""
+    document: Obj = yaml.safe_load((ROOT / "examples" / "quickstart.yaml").read_text())
+    document["metadata"] = {
+        "name": name,
+        "labels": {"team": f"team-{sum(map(ord, name)) % 7}", "environment": "production"},
+        "annotations": {"example.com/contact": "database platform, on call day and night", "note": "n" * 600},
+    }
+    cassandra = document["spec"]["k8ssandra"]["cassandra"]
+    first = cassandra["datacenters"][0]
+    cassandra["datacenters"] = []
+    for number in range(6):
+        datacenter = copy.deepcopy(first)
+        datacenter["metadata"]["name"] = f"dc{number}"
+        datacenter["k8sContext"] = f"data-plane-{number}"
+        datacenter["racks"] = [{"name": f"r{rack}"} for rack in range(1, 4)]
+        cassandra["datacenters"].append(datacenter)
+    return document
+
+
+@dataclass
+class Bench:
+    """Both arms, filled."""
+
+    facade: Facade
+    native: Arm
+    virtual: Arm
+    hooks: Hooks
+    results: dict[str, tuple[float, float]]
+
+    @property
+    def arms(self) -> tuple[Arm, Arm]:
+        return self.native, self.virtual
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    return uvloop.EventLoopPolicy()
+
+
+@pytest.fixture(scope="module")
+def bench(
+    binaries: Programs, control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    plane, folder = control_plane, tmp_path_factory.mktemp("facade")
+    pair = plane.client("benchmark", user="benchmark", groups=("benchmark",))
+    context = ssl.create_default_context(cafile=str(plane.ca_file))
+    context.load_cert_chain(pair.cert, pair.key)
+    target = Target("127.0.0.1", int(plane.server.rpartition(":")[2]), context)
+    with plane.admin_client() as admin:
+        admin.create_namespace(NAMESPACE)
+        admin.apply(r.CLUSTER_ROLE_BINDINGS.path(None, "benchmark"), _everything("benchmark"))
+        definition = _native_definition()
+        admin.apply(r.CRDS.path(None, definition["metadata"]["name"]), definition)
+        eventually(lambda: established(admin, definition["metadata"]["name"]), "the native kind is served")
+    with serving(plane, binaries, folder) as facade, Hooks(folder) as hooks:
+        with plane.admin_client() as admin:
+            for configuration in hooks.configurations([NATIVE, r.STORED_CLUSTERS]):
+                kind = RESOURCES[configuration["kind"]]
+                admin.apply(kind.path(None, configuration["metadata"]["name"]), configuration)
+        arms = Arm(NATIVE, target), Arm(r.MISSION_CONTROL_CLUSTERS, target)
+        both = Bench(facade, *arms, hooks, {})
+        uvloop.run(_fill(both))
+        yield both
+        _report(both)
+
+
+RESOURCES = {
+    "MutatingWebhookConfiguration": r.MUTATING_WEBHOOK_CONFIGURATIONS,
+    "ValidatingWebhookConfiguration": r.VALIDATING_WEBHOOK_CONFIGURATIONS,
+}
+
+
+def _everything(user: str) -> Obj:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": user},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
+    }
+
+
+def _native_definition() -> Obj:
+    """Our storage kind in another group, with the columns that our users see."""
+    stored = r.STORED_CLUSTERS
+    definition = copy.deepcopy(
+        next(each for each in crds("control-plane") if each["metadata"]["name"] == stored.group_resource)
+    )
+    definition["metadata"]["name"] = NATIVE.group_resource
+    definition["spec"]["group"] = NATIVE.group
+    definition["spec"]["versions"][0]["additionalPrinterColumns"] = [
+        {"name": "Nodes", "type": "integer", "jsonPath": ".status.replicas"},
+        {"name": "Ready", "type": "integer", "jsonPath": ".status.readyReplicas"},
+        {"name": "Version", "type": "string", "jsonPath": ".spec.k8ssandra.cassandra.serverVersion"},
+        {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+    return definition
+
+
+async def _fill(bench: Bench) -> None:
+    for arm in bench.arms:
+        requests = iter(
+            [
+                arm.target.send("POST", arm.path(), json.dumps(arm.object(f"c{number:04}")).encode())
+                for number in range(OBJECTS)
+            ]
+        )
+        await load(arm.target, requests, clients=16, seconds=120, expected=201)
+
+
+def _report(bench: Bench) -> None:
+    print(f"\n{'':34}{'native':>10}{'ours':>10}{'ratio':>8}")
+    for name, (native, ours) in bench.results.items():
+        print(f"{name:34}{native:10.1f}{ours:10.1f}{ours / native:8.2f}")
+
+
+Requests = Callable[[Arm], Iterator[bytes]]
+
+
+async def compare(bench: Bench, name: str, requests: Requests, *, clients: int, expected: int = 200) -> float:
+    """Both arms in turn, twice; the ratio of what they answered."""
+    if ONLY not in name:
+        pytest.skip("not asked for")
+    totals = [0.0, 0.0]
+    for _ in range(2):
+        for number, arm in enumerate(bench.arms):
+            result = await load(
+                arm.target, requests(arm), clients=clients, seconds=SECONDS / 2, expected=expected
+            )
+            totals[number] += result.rate / 2
+    bench.results[f"{name}, {clients} clients"] = totals[0], totals[1]
+    print(f"\n{name}, {clients} clients: {totals[0]:.0f} / {totals[1]:.0f} = {totals[1] / totals[0]:.2f}")
+    return totals[1] / totals[0]
+
+
+def hot(arm: Arm) -> Iterator[bytes]:
+    return itertools.repeat(arm.target.get(arm.path("c0500")))
+
+
+def different(arm: Arm) -> Iterator[bytes]:
+    requests = [arm.target.get(arm.path(f"c{number:04}")) for number in range(OBJECTS)]
+    random.Random(1).shuffle(requests)
+    return itertools.cycle(requests)
+
+
+def listing(query: str = "", accept: str = JSON) -> Requests:
+    return lambda arm: itertools.repeat(arm.target.get(arm.path(query=query), accept))
+
+
+_fresh = itertools.count()
+
+
+def creating(arm: Arm) -> Iterator[bytes]:
+    while True:
+        body = json.dumps(arm.object(f"new-{next(_fresh)}")).encode()
+        yield arm.target.send("POST", arm.path(), body)
+
+
+def applying(arm: Arm) -> Iterator[bytes]:
+    for number in itertools.count():
+        document = arm.object(f"c{number % OBJECTS:04}")
+        document["metadata"]["annotations"]["turn"] = str(next(_fresh))
+        path = arm.path(document["metadata"]["name"], "?fieldManager=benchmark&force=true")
+        yield arm.target.send("PATCH", path, json.dumps(document).encode(), "application/apply-patch+yaml")
+
+
+@pytest.mark.parametrize("clients", CLIENTS)
+async def test_get_of_one_object(bench: Bench, clients: int) -> None:
+    await compare(bench, "GET of one object", hot, clients=clients)
+
+
+@pytest.mark.parametrize("clients", CLIENTS)
+async def test_get_of_different_objects(bench: Bench, clients: int) -> None:
+    await compare(bench, "GET of 1,000 objects", different, clients=clients)
+
+
+@pytest.mark.parametrize("clients", CLIENTS)
+async def test_list_of_any_age(bench: Bench, clients: int) -> None:
+    await compare(bench, "LIST, resourceVersion=0", listing("?resourceVersion=0"), clients=clients)
+
+
+@pytest.mark.parametrize("clients", CLIENTS)
+async def test_list_of_the_latest(bench: Bench, clients: int) -> None:
+    await compare(bench, "LIST, the latest", listing(), clients=clients)
+
+
+@pytest.mark.parametrize("clients", CLIENTS)
+async def test_list_as_table(bench: Bench, clients: int) -> None:
+    await compare(bench, "LIST as Table, the latest", listing(accept=TABLE), clients=clients)
+
+
+@pytest.mark.parametrize("clients", [1, *CLIENTS])
+async def test_create(bench: Bench, clients: int) -> None:
+    await _timed(bench, "CREATE", creating, clients=clients, expected=201)
+
+
+@pytest.mark.parametrize("clients", [1, *CLIENTS])
+async def test_apply(bench: Bench, clients: int) -> None:
+    await _timed(bench, "apply", applying, clients=clients, expected=200)
+
+
+async def _timed(bench: Bench, name: str, requests: Requests, *, clients: int, expected: int) -> None:
+    if clients > 1:
+        await compare(bench, name, requests, clients=clients, expected=expected)
+        return
+    if ONLY not in name:
+        pytest.skip("not asked for")
+    medians = []
+    for arm in bench.arms:
+        result: Result = await load(arm.target, requests(arm), clients=1, seconds=SECONDS, expected=expected)
+        medians.append(result.median * 1000)
+    bench.results[f"{name}, one client, ms"] = medians[0], medians[1]
+    print(f"\n{name}, one client: {medians[0]:.1f} ms / {medians[1]:.1f} ms")
+
+
+async def test_watch_fan_out(bench: Bench) -> None:
+    if ONLY not in "watch":
+        pytest.skip("not asked for")
+    events = 150
+    rates = []
+    for arm in bench.arms:
+        async with watching(arm, WATCHERS, events) as (began, finished):
+            changes = itertools.islice(applying(arm), events)
+            await load(arm.target, changes, clients=8, seconds=60)
+            async with asyncio.timeout(60):
+                await finished
+            rates.append(WATCHERS * events / (time.perf_counter() - began()))
+    bench.results[f"events to {WATCHERS} watchers"] = rates[0], rates[1]
+    print(f"\nevents to {WATCHERS} watchers: {rates[0]:.0f} / {rates[1]:.0f} = {rates[1] / rates[0]:.2f}")
+
+
+@asynccontextmanager
+async def watching(
+    arm: Arm, watchers: int, events: int
+) -> AsyncIterator[tuple[Callable[[], float], asyncio.Future[None]]]:
+    """Watchers that are done when all of them have seen all events; the time of the first event."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    counted = [0, 0.0]
+
+    def count(number: int) -> None:
+        counted[0] += number
+        counted[1] = counted[1] or time.perf_counter()
+        if counted[0] >= watchers * events and not done.done():
+            done.set_result(None)
+
+    from tests.benchmarks.lean import connect
+
+    connection = await connect(arm.target)
+    await connection.ask(arm.target.get(arm.path(query="?limit=1")), keep=True)
+    body = bytes(connection.body)
+    version = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["metadata"]["resourceVersion"]
+    request = arm.target.get(arm.path(query=f"?watch=true&resourceVersion={version}"))
+    opened = []
+    for _ in range(watchers):
+        _, watcher = await loop.create_connection(
+            lambda: Watcher(request, count),
+            arm.target.host,
+            arm.target.port,
+            ssl=arm.target.context,
+            server_hostname="localhost",
+        )
+        opened.append(watcher)
+    await asyncio.gather(*(watcher.opened for watcher in opened))
+    try:
+        yield (lambda: counted[1]), done
+    finally:
+        for watcher in opened:
+            if watcher.transport is not None:
+                watcher.transport.abort()
+
+
+def test_cost_of_the_server(bench: Bench) -> None:
+    """Not compared: what the server itself takes after all this."""
+    process = bench.facade.process
+    assert process is not None
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    rss = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    print(f"\n{rss}; own client: {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s of CPU time")
