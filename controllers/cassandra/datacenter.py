@@ -6,6 +6,7 @@ objects which an upstream operator made are found again.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,9 @@ from missioncontrol.kube.views import Meta, Object
 CASSANDRA_CONTAINER = "cassandra"
 MANAGEMENT_PORT_NAME = "mgmt-api-http"
 DEFAULT_MANAGEMENT_PORT = 8080
+LEGACY_KEYSTORE = "/etc/encryption/node-keystore.jks"
+_NUMBER = r"(0|[1-9]\d*)"
+_SEMANTIC_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Datacenter:
         own = {
             Label.APP_MANAGED_BY: LabelValue.CASS_OPERATOR,
             Label.APP_NAME: LabelValue.CASSANDRA,
-            Label.APP_INSTANCE: names.clean_label_value(f"cassandra-{self.spec.cluster_name}"),
+            Label.APP_INSTANCE: f"cassandra-{names.clean_label_value(self.spec.cluster_name)}",
             Label.APP_VERSION: self.spec.server_version,
             Label.APP_CREATED_BY: LabelValue.CASS_OPERATOR,
         }
@@ -166,6 +170,16 @@ class Datacenter:
         return self.spec.superuser_secret_name or names.superuser_secret_name(self.spec.cluster_name)
 
     @property
+    def merged_config_secret(self) -> str:
+        """The Secret that holds the whole configuration, where the user's part comes from a Secret."""
+        return f"{names.cleanup_for_kubernetes(self.spec.cluster_name)}-{self.resource_name}-config"
+
+    @property
+    def config_hash(self) -> str:
+        """Says which configuration is in that Secret; empty until it is made."""
+        return self.metadata.annotations.get(Annotation.CONFIG_HASH, "")
+
+    @property
     def owner_reference(self) -> dict[str, object]:
         """The reference by which Kubernetes deletes what belongs to this datacenter."""
         return {
@@ -192,11 +206,13 @@ class Datacenter:
         return self.is_dse or self.spec.server_version.startswith("3.")
 
     @cached_property
-    def version(self) -> tuple[int, int, int]:
-        """The server's version as numbers; what follows the first three is left aside."""
-        parts = [part for part in self.spec.server_version.split("-")[0].split(".") if part.isdecimal()]
-        major, minor, patch = (*(int(part) for part in parts[:3]), 0, 0, 0)[:3]
-        return major, minor, patch
+    def is_modern_cassandra(self) -> bool:
+        """Whether this is Cassandra 4.1 or later. A pre-release comes before its release, as in semver."""
+        found = _SEMANTIC_VERSION.fullmatch(self.spec.server_version)
+        if self.spec.server_type != "cassandra" or found is None:
+            return False
+        numbers = tuple(int(part) for part in found.group(1, 2, 3))
+        return numbers > (4, 1, 0) or (numbers == (4, 1, 0) and not found[4])
 
     @property
     def read_only_root(self) -> bool:
@@ -207,14 +223,30 @@ class Datacenter:
             return False
         if self.is_dse:
             return self.spec.server_version.startswith(("6.8", "6.9"))
-        return self.is_hcd or self.version >= (4, 1, 0)
+        return self.is_hcd or self.is_modern_cassandra
 
     @property
     def uses_client_builder(self) -> bool:
         """Whether k8ssandra-client builds the configuration, and not the older cass-config-builder."""
         if self.annotated(Annotation.USE_NEW_CONFIG_BUILDER, LabelValue.TRUE) or self.is_hcd:
             return True
-        return not self.is_dse and self.version >= (4, 1, 0)
+        return self.is_modern_cassandra
+
+    @property
+    def has_manual_management_auth(self) -> bool:
+        """Whether operator and nodes show each other certificates."""
+        auth = self.spec.management_api_auth
+        return bool(auth and auth.manual)
+
+    @cached_property
+    def has_legacy_keystore(self) -> bool:
+        """Whether the configuration names the keystore that older operators made for each datacenter."""
+        yaml = (self.spec.config or {}).get("cassandra-yaml")
+        if not isinstance(yaml, dict):
+            return False
+        stores = [yaml.get("server_encryption_options"), yaml.get("client_encryption_options")]
+        paths = [str(each.get("keystore") or "") for each in stores if isinstance(each, dict)]
+        return any(path.strip() == LEGACY_KEYSTORE for path in paths)
 
     @property
     def native_port(self) -> int | None:

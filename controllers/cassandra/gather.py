@@ -15,7 +15,7 @@ from controllers.cassandra.decide.questions import Questions, questions
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import UNREACHABLE_FOR, DatacenterMemory
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name
-from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.render.images import ImageConfig, UnknownServerType
 from controllers.cassandra.render.statefulset import statefulset
 from controllers.cassandra.state import Existing, Gossip, Observations, PodState, Process, RackSet, Snapshot
 from missioncontrol.api.names import Annotation
@@ -146,14 +146,19 @@ def _desired(datacenter: Datacenter, memory: DatacenterMemory, images: ImageConf
         datacenter.metadata.generation,
         datacenter.resource_name,
         datacenter.metadata.annotations.get(Annotation.USE_NEW_CONFIG_BUILDER),
+        datacenter.config_hash,
+        images,
     )
     if memory.desired is not None and memory.desired[0] == source:
         return memory.desired[1]
-    if datacenter.spec.size < len(datacenter.racks) or datacenter.spec.server_type not in images.types:
+    if datacenter.spec.size < len(datacenter.racks):
         return {}
     hashes = {}
-    for rack in datacenter.plan:
-        body = statefulset(datacenter, rack, images, replicas=rack.nodes)
-        hashes[rack.statefulset] = body["metadata"]["annotations"][Annotation.RESOURCE_HASH]
+    try:
+        for rack in datacenter.plan:
+            body = statefulset(datacenter, rack, images, replicas=rack.nodes)
+            hashes[rack.statefulset] = body["metadata"]["annotations"][Annotation.RESOURCE_HASH]
+    except UnknownServerType:
+        return {}
     memory.desired = (source, hashes)
     return hashes

@@ -29,15 +29,13 @@ def create_causes(datacenter: Mapping[str, Any]) -> list[Cause]:
 def update_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]:
     """Everything that is wrong with a change.
 
-    The bypass annotation on the new object skips all rules of change, as upstream does; a datacenter that is
-    being deleted is not judged at all, so that nothing holds its finalizers.
+    The bypass annotation on the new object skips all rules, as upstream does; a datacenter that is being
+    deleted is not judged at all, so that nothing holds its finalizers.
     """
-    if at(new, "metadata", "deletionTimestamp"):
+    bypassed = _annotations(new).get(Annotation.BYPASS_WEBHOOK_VALIDATIONS) == "true"
+    if bypassed or at(new, "metadata", "deletionTimestamp"):
         return []
-    state = list(_state_causes(new))
-    if _annotations(new).get(Annotation.BYPASS_WEBHOOK_VALIDATIONS) == "true":
-        return state
-    return [*state, *_change_causes(old, new)]
+    return [*_state_causes(new), *_change_causes(old, new)]
 
 
 def warnings(datacenter: Mapping[str, Any]) -> list[str]:
@@ -77,11 +75,16 @@ def _state_causes(datacenter: Mapping[str, Any]) -> Iterator[Cause]:
         at(spec, "storageConfig", "additionalVolumes"), "spec.storageConfig.additionalVolumes"
     )
     logging = at(spec, "config", "cassandra-yaml", "full_query_logging_options")
-    if logging is not None and (kind != "cassandra" or version.startswith("3.")):
+    if logging is not None and not (kind == "cassandra" and _major(version) >= 4):
         yield forbidden(
             "spec.config.cassandra-yaml.full_query_logging_options",
             f"full query logging needs Cassandra 4.0 or later, not {kind}-{version}",
         )
+
+
+def _major(version: str) -> int:
+    number = version.partition(".")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _config_causes(spec: Mapping[str, Any], kind: str, version: str) -> Iterator[Cause]:
@@ -107,10 +110,9 @@ def _unavailable_causes(spec: Mapping[str, Any]) -> Iterator[Cause]:
     value = spec.get("maxUnavailable")
     if value is None:
         return
-    number = integer(value)
-    if isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal():
-        number = int(value[:-1])
-    if number is None or number < 0:
+    percentage = isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal()
+    number = integer(value) if not isinstance(value, str) else None
+    if not percentage and (number is None or number < 0):
         yield invalid("spec.maxUnavailable", value, "must be a number or a percentage, and not negative")
 
 

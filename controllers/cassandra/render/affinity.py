@@ -27,9 +27,9 @@ def affinity(datacenter: Datacenter, rack: Rack, template: Json) -> Json:
         found["nodeAffinity"] = node
     if template.get("podAffinity"):
         found["podAffinity"] = template["podAffinity"]
-    anti = _pod_anti_affinity(datacenter, [each.get("podAntiAffinity") or {} for each in given])
-    if anti:
-        found["podAntiAffinity"] = anti
+    rules = [each["podAntiAffinity"] for each in given if each.get("podAntiAffinity") is not None]
+    if rules or not datacenter.spec.allow_multiple_nodes_per_worker:
+        found["podAntiAffinity"] = _pod_anti_affinity(datacenter, rules)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from controllers.cassandra.datacenter import Datacenter
@@ -28,6 +29,7 @@ def _may_be_away(datacenter: Datacenter) -> int:
     if limit is None:
         return 1
     biggest = max(rack.nodes for rack in datacenter.plan)
-    if isinstance(limit, str) and limit.endswith("%"):
-        return min(math.ceil(biggest * int(limit[:-1]) / 100), biggest)
-    return min(int(limit), biggest)
+    if isinstance(limit, int):
+        return min(limit, biggest)
+    share = re.fullmatch(r"(-?\d+)%", limit)
+    return min(math.ceil(biggest * int(share[1]) / 100), biggest) if share else 1

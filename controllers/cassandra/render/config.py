@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.render.cdc import with_cdc
 
 _EXACT = 2**53
 
 
-def render_config(datacenter: Datacenter) -> str:
-    """The document as text."""
-    return to_go_json(config_document(datacenter))
+def render_config(datacenter: Datacenter, config: Mapping[str, Any] | None = None) -> str:
+    """The document as text; `config` stands for `spec.config` where the user keeps it in a Secret."""
+    given = config if config is not None else datacenter.spec.config
+    return to_go_json(with_cdc(config_document(datacenter, given or {}), datacenter))
 
 
-def config_document(datacenter: Datacenter) -> dict[str, Any]:
-    """What the operator knows of the datacenter, merged with the user's `spec.config`."""
-    workloads = datacenter.spec.dse_workloads
+def config_document(datacenter: Datacenter, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the operator knows of the datacenter, merged with what the user wants."""
+    workloads = datacenter.spec.dse_workloads if datacenter.is_dse else None
     document: dict[str, Any] = {
         "cassandra-yaml": _ports(datacenter),
         "cluster-info": {
@@ -40,7 +43,7 @@ def config_document(datacenter: Datacenter) -> dict[str, Any]:
             "spark-enabled": int(bool(workloads and workloads.analytics_enabled)),
         },
     }
-    return merge(document, datacenter.spec.config or {})
+    return merge(document, config)
 
 
 def _ports(datacenter: Datacenter) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def _ports(datacenter: Datacenter) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def merge(into: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def merge(into: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Both documents in one: objects are merged, values that meet are collected in an array."""
     merged = dict(into)
     for key, value in other.items():

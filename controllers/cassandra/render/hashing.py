@@ -25,7 +25,11 @@ def intent_hash(rendered: dict[str, Any]) -> str:
     for name in ("ownerReferences", "resourceVersion", "namespace"):
         metadata.pop(name, None)
     if isinstance(intent.get("spec"), dict):
-        intent["spec"].pop("replicas", None)
+        replicas = intent["spec"].pop("replicas", None)
+        rolling = (intent["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+        if replicas is not None and "partition" in rolling:
+            # a canary reaches so many pods, however many there are
+            rolling["partition"] -= replicas
     canonical = orjson.dumps(intent, option=orjson.OPT_SORT_KEYS)
     return base64.b64encode(hashlib.sha256(canonical).digest()).decode()
 

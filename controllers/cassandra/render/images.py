@@ -1,19 +1,21 @@
-"""Which images run: upstream's ImageConfig with the choices that it ships.
+"""Which images run, as upstream's ImageConfig says; without one, the choices that upstream ships.
 
-A spec that names an image wins over this table; the table only completes type and version.
+A spec that names an image wins over this table; the table only completes type and version. How the table is
+read from its two file formats stands in `image_config`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from controllers.cassandra.datacenter import Datacenter
 
-PULL_POLICY = "IfNotPresent"
-CONFIG_BUILDER = "config-builder"
-K8SSANDRA_CLIENT = "k8ssandra-client"
-SYSTEM_LOGGER = "system-logger"
+PULL_POLICY: Final = "IfNotPresent"
+CONFIG_BUILDER: Final = "config-builder"
+K8SSANDRA_CLIENT: Final = "k8ssandra-client"
+SYSTEM_LOGGER: Final = "system-logger"
 
 
 class UnknownServerType(ValueError):
@@ -21,37 +23,44 @@ class UnknownServerType(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """An image without, or with, its tag."""
+class ServerImage:
+    """The images of a server type: one name, a tag made from the version, and the exceptions."""
 
-    registry: str
-    repository: str
-    tag: str = ""
+    name: str
+    """With registry and repository, without tag."""
     prefix: str = ""
     suffix: str = ""
-    pull_policy: str = PULL_POLICY
-    pull_secret: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Full references for versions that have an image of their own."""
 
-    def reference(self, version: str = "") -> str:
-        """The full reference; a tag that is a digest is joined by ``@``."""
-        tag = self.tag or f"{self.prefix}{version}{self.suffix}"
-        separator = "@" if tag.startswith("sha256:") else ":"
-        return f"{self.registry}/{self.repository}{separator}{tag}"
+    def reference(self, version: str) -> str:
+        if version in self.versions:
+            return self.versions[version]
+        return tagged(self.name, f"{self.prefix}{version}{self.suffix}")
 
 
-def _defaults() -> dict[str, Image]:
+def tagged(name: str, tag: str) -> str:
+    """The full reference; a tag that is a digest is joined by ``@``."""
+    return f"{name}{'@' if ':' in tag else ':'}{tag}"
+
+
+def _images() -> dict[str, str]:
     return {
-        SYSTEM_LOGGER: Image("ghcr.io", "k8ssandra/system-logger", "latest"),
-        CONFIG_BUILDER: Image("docker.io", "datastax/cass-config-builder", "1.0-ubi"),
-        K8SSANDRA_CLIENT: Image("docker.io", "k8ssandra/k8ssandra-client", "v0.8.12"),
+        SYSTEM_LOGGER: "ghcr.io/k8ssandra/system-logger:latest",
+        CONFIG_BUILDER: "docker.io/datastax/cass-config-builder:1.0-ubi",
+        K8SSANDRA_CLIENT: "docker.io/k8ssandra/k8ssandra-client:v0.8.12",
     }
 
 
-def _server_types() -> dict[str, Image]:
+HCD: Final = ServerImage("docker.io/datastax/hcd", suffix="-ubi")
+"""Upstream ships this line commented out, and then cannot make an HCD datacenter without serverImage."""
+
+
+def _server_types() -> dict[str, ServerImage]:
     return {
-        "cassandra": Image("ghcr.io", "k8ssandra/cass-management-api", suffix="-ubi"),
-        "dse": Image("docker.io", "datastax/dse-mgmtapi-6_8", suffix="-ubi"),
-        "hcd": Image("docker.io", "datastax/hcd", suffix="-ubi"),
+        "cassandra": ServerImage("ghcr.io/k8ssandra/cass-management-api", suffix="-ubi"),
+        "dse": ServerImage("docker.io/datastax/dse-mgmtapi-6_8", suffix="-ubi"),
+        "hcd": HCD,
     }
 
 
@@ -59,8 +68,16 @@ def _server_types() -> dict[str, Image]:
 class ImageConfig:
     """The table of images."""
 
-    images: Mapping[str, Image] = field(default_factory=_defaults)
-    types: Mapping[str, Image] = field(default_factory=_server_types)
+    images: Mapping[str, str] = field(default_factory=_images)
+    """Full references of the components that do not follow the server's version."""
+    types: Mapping[str, ServerImage] = field(default_factory=_server_types)
+    pull_policies: Mapping[str, str] = field(default_factory=dict)
+    """By component or server type, where it differs from the default."""
+    default_pull_policy: str = PULL_POLICY
+    common_pull_secrets: tuple[str, ...] = ()
+    """Secrets of every pod."""
+    own_pull_secrets: Mapping[str, str] = field(default_factory=dict)
+    """Secrets of single components and server types."""
 
     def server(self, datacenter: Datacenter) -> str:
         """The image of the database."""
@@ -70,21 +87,23 @@ class ImageConfig:
         image = self.types.get(spec.server_type)
         if image is None:
             raise UnknownServerType(
-                f"spec.serverType: no image is known for {spec.server_type!r}; set spec.serverImage"
+                f"spec.serverType: the image configuration knows no image for {spec.server_type!r}; "
+                "add it there, or set spec.serverImage"
             )
         return image.reference(spec.server_version)
 
-    def config_builder(self, datacenter: Datacenter) -> str:
-        """The image that writes the configuration files."""
-        if datacenter.uses_client_builder:
-            return self.images[K8SSANDRA_CLIENT].reference()
-        return datacenter.spec.config_builder_image or self.images[CONFIG_BUILDER].reference()
+    def image(self, component: str) -> str:
+        """The image of a component that the operator adds."""
+        return self.images.get(component) or _images()[component]
 
-    def system_logger(self, datacenter: Datacenter) -> str:
-        """The image of the sidecar that forwards system.log."""
-        return datacenter.spec.system_logger_image or self.images[SYSTEM_LOGGER].reference()
+    def pull_policy(self, component: str) -> str:
+        return self.pull_policies.get(component) or self.default_pull_policy
 
     def pull_secrets(self, datacenter: Datacenter) -> list[dict[str, str]]:
-        """Secrets with which the images of this table are pulled."""
-        image = self.types.get(datacenter.spec.server_type)
-        return [{"name": image.pull_secret}] if image and image.pull_secret else []
+        """Secrets with which the images of a pod are pulled."""
+        builder = K8SSANDRA_CLIENT if datacenter.uses_client_builder else CONFIG_BUILDER
+        used = [datacenter.spec.server_type, builder]
+        if not datacenter.spec.disable_system_logger_sidecar:
+            used.append(SYSTEM_LOGGER)
+        own = [self.own_pull_secrets[component] for component in used if component in self.own_pull_secrets]
+        return [{"name": name} for name in dict.fromkeys((*self.common_pull_secrets, *own))]

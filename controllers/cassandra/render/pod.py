@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter, RackPlan
 from controllers.cassandra.render import containers
 from controllers.cassandra.render.affinity import affinity
 from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.render.init_containers import init_containers
+from controllers.cassandra.render.management_auth import with_certificates
+from controllers.cassandra.render.parts import Json, merged
 from missioncontrol.api.names import Label, NodeState
-
-Json = dict[str, Any]
 
 TERMINATION_GRACE = 120
 CASSANDRA_USER = 999
@@ -57,10 +57,13 @@ def _pod_spec(given: Json, datacenter: Datacenter, rack: RackPlan, images: Image
     if pull_secrets:
         spec["imagePullSecrets"] = pull_secrets
     spec["affinity"] = affinity(datacenter, rack.rack, spec.get("affinity") or {})
-    spec["volumes"] = _volumes(spec.get("volumes") or [], datacenter)
-    spec["initContainers"] = _init_containers(spec.get("initContainers") or [], datacenter, rack, images)
+    logs = not declared.disable_system_logger_sidecar or any(
+        container["name"] == containers.LOGGER_CONTAINER for container in spec.get("containers") or ()
+    )
+    spec["volumes"] = _volumes(spec.get("volumes") or [], datacenter, logs=logs)
+    spec["initContainers"] = init_containers(spec.get("initContainers") or [], datacenter, rack, images)
     spec["containers"] = _containers(spec.get("containers") or [], datacenter, images)
-    return spec
+    return with_certificates(spec, datacenter)
 
 
 def _containers(given: list[Json], datacenter: Datacenter, images: ImageConfig) -> list[Json]:
@@ -70,7 +73,7 @@ def _containers(given: list[Json], datacenter: Datacenter, images: ImageConfig) 
     for container in given:
         if container["name"] == CASSANDRA_CONTAINER:
             made.append(containers.cassandra_container(container, datacenter, images))
-        elif container["name"] == containers.LOGGER_CONTAINER and logging:
+        elif container["name"] == containers.LOGGER_CONTAINER:
             made.append(containers.logger_container(container, datacenter, images))
         else:
             made.append(container)
@@ -82,24 +85,7 @@ def _containers(given: list[Json], datacenter: Datacenter, images: ImageConfig) 
     return made
 
 
-def _init_containers(
-    given: list[Json], datacenter: Datacenter, rack: RackPlan, images: ImageConfig
-) -> list[Json]:
-    base_name, config_name = containers.BASE_CONFIG_CONTAINER, containers.CONFIG_CONTAINER
-    made: dict[str, Json] = {container["name"]: container for container in given}
-    order = [container["name"] for container in given]
-    if config_name not in order:
-        order.append(config_name)
-    made[config_name] = containers.config_container(made.get(config_name, {}), datacenter, rack.name, images)
-    if datacenter.uses_client_builder or (datacenter.read_only_root and datacenter.is_dse):
-        if base_name not in order:
-            # DSE's copy goes into the builder's own folder, so that it has to be the very first
-            order.insert(order.index(config_name) if datacenter.uses_client_builder else 0, base_name)
-        made[base_name] = containers.base_config_container(made.get(base_name, {}), datacenter, images)
-    return [containers.secured_init(made[name], datacenter) for name in order]
-
-
-def _volumes(given: list[Json], datacenter: Datacenter) -> list[Json]:
+def _volumes(given: list[Json], datacenter: Datacenter, *, logs: bool) -> list[Json]:
     names = ["server-config", "server-logs", "tmp"]
     if datacenter.read_only_root:
         names.append("etc-cassandra")
@@ -109,10 +95,13 @@ def _volumes(given: list[Json], datacenter: Datacenter) -> list[Json]:
                 names += ["spark-conf", "collectd-conf"]
     if datacenter.uses_client_builder:
         names.append("server-config-base")
-    if not datacenter.spec.disable_system_logger_sidecar:
+    if logs:
         names.append("vector-lib")
     additional = datacenter.spec.storage_config.additional_volumes
     defaults: list[Json] = [{"name": name, "emptyDir": {}} for name in names]
+    if datacenter.has_legacy_keystore:
+        secret = {"secretName": f"{datacenter.resource_name}-keystore"}
+        defaults.append({"name": containers.ENCRYPTION_VOLUME, "secret": secret})
     defaults += [{"name": v.name, **v.volume_source} for v in additional if v.volume_source is not None]
-    claimed = {volume.name for volume in additional if volume.pvc_spec is not None}
-    return [volume for volume in containers.merged(given, defaults) if volume["name"] not in claimed]
+    claimed = {volume.name for volume in additional if volume.volume_source is None}
+    return [volume for volume in merged(given, defaults) if volume["name"] not in claimed]

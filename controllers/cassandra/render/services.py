@@ -11,18 +11,17 @@ from typing import Any
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.render.hashing import with_hash
 from controllers.cassandra.render.metadata import rendered
+from controllers.cassandra.render.ports import (
+    METRICS,
+    NATIVE,
+    NATIVE_TLS,
+    PROMETHEUS,
+    THRIFT,
+    workload_service_ports,
+)
 from missioncontrol.api.cassandra import ServiceConfigAdditions
 from missioncontrol.api.names import Label, LabelValue
 from missioncontrol.api.resources import SERVICES
-
-NATIVE = 9042
-NATIVE_TLS = 9142
-INTERNODE = 7000
-INTERNODE_TLS = 7001
-JMX = 7199
-PROMETHEUS = 9103
-METRICS = 9000
-THRIFT = 9160
 
 
 def services(datacenter: Datacenter) -> list[dict[str, Any]]:
@@ -44,7 +43,7 @@ def datacenter_service(datacenter: Datacenter) -> dict[str, Any]:
     ports = [_port("native", native), _port("tls-native", NATIVE_TLS), *_management_ports(datacenter)]
     if datacenter.has_thrift:
         ports.append(_port("thrift", THRIFT))
-    ports += [_port(name, number) for name, number in dse_service_ports(datacenter)]
+    ports += [_port(name, number) for name, number in workload_service_ports(datacenter)]
     return _service(
         datacenter, datacenter.service, "dc_service", selector=datacenter.datacenter_labels, ports=ports
     )
@@ -98,28 +97,6 @@ def node_port_service(datacenter: Datacenter) -> dict[str, Any]:
     del service["spec"]["clusterIP"]
     service["spec"] |= {"type": "NodePort", "externalTrafficPolicy": "Local"}
     return with_hash(service)
-
-
-def dse_service_ports(datacenter: Datacenter) -> list[tuple[str, int]]:
-    """Ports of DSE's workloads that clients connect to."""
-    workloads = datacenter.spec.dse_workloads
-    if not datacenter.is_dse or workloads is None:
-        return []
-    ports: list[tuple[str, int]] = []
-    if workloads.analytics_enabled:
-        ports += [
-            ("dsefs-public", 5598),
-            ("spark-worker", 7081),
-            ("jobserver", 8090),
-            ("always-on-sql", 9077),
-            ("sql-thrift", 10000),
-            ("spark-history", 18080),
-        ]
-    if workloads.graph_enabled:
-        ports.append(("gremlin", 8182))
-    if workloads.search_enabled:
-        ports.append(("solr", 8983))
-    return ports
 
 
 def _management_ports(datacenter: Datacenter) -> list[dict[str, Any]]:

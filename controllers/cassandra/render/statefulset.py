@@ -31,10 +31,26 @@ def statefulset(datacenter: Datacenter, rack: RackPlan, images: ImageConfig, *, 
         "template": pod_template(datacenter, rack, images),
         "volumeClaimTemplates": _claims(datacenter, rack),
     }
-    if datacenter.spec.max_unavailable is not None:
-        rolling = {"maxUnavailable": datacenter.spec.max_unavailable, "partition": 0}
+    rolling = _rolling_update(datacenter, replicas)
+    if rolling:
         spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": rolling}
     return with_hash({**body, "spec": spec})
+
+
+def _rolling_update(datacenter: Datacenter, replicas: int) -> Json:
+    """How many pods at once, and how many of the rack at all."""
+    rolling: Json = {}
+    if datacenter.spec.max_unavailable is not None:
+        rolling |= {"maxUnavailable": datacenter.spec.max_unavailable, "partition": 0}
+    if datacenter.spec.canary_upgrade:
+        rolling["partition"] = canary_partition(datacenter, replicas)
+    return rolling
+
+
+def canary_partition(datacenter: Datacenter, replicas: int) -> int:
+    """The ordinal from which on pods get the change; without a count, no pod of the rack gets it."""
+    count = datacenter.spec.canary_upgrade_count or 0
+    return replicas - count if 0 < count <= replicas else replicas
 
 
 def keep_immutable(desired: Json, live: Json) -> Json:

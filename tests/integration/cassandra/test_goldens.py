@@ -18,9 +18,9 @@ from missioncontrol.local.control_plane import ControlPlane
 from tests.cassandra_goldens import (
     RENDERED,
     comparable,
+    expected_objects,
     golden_datacenters,
     golden_objects,
-    rendered_objects,
 )
 
 RESOURCES = {each.kind: each for each in (SERVICES, ENDPOINT_SLICES, POD_DISRUPTION_BUDGETS, STATEFUL_SETS)}
@@ -49,7 +49,7 @@ def test_stored_objects_equal_the_recorded_ones(
     ours: dict[tuple[str, str], dict[str, Any]] = {}
     with control_plane.admin_client() as admin:
         for datacenter in golden_datacenters(case):
-            for body in rendered_objects(datacenter):
+            for body in expected_objects(case, datacenter):
                 key = body["kind"], body["metadata"]["name"]
                 if key not in ours:
                     ours[key] = comparable(defaulted(admin, namespace, body))

@@ -12,7 +12,7 @@ from controllers.cassandra.render.affinity import rack_node_labels
 from controllers.cassandra.render.budget import pod_disruption_budget
 from controllers.cassandra.render.config import merge, to_go_json
 from controllers.cassandra.render.endpoints import address_family, endpoint_slices
-from controllers.cassandra.render.images import Image, ImageConfig
+from controllers.cassandra.render.images import ImageConfig, tagged
 from controllers.cassandra.render.pod import pod_template
 from controllers.cassandra.render.secret import superuser_secret, watched_by
 from controllers.cassandra.render.services import node_port_service, seed_service
@@ -141,7 +141,7 @@ def test_seeds_are_sorted_into_families_and_named_once() -> None:
 
 
 def test_an_image_by_digest() -> None:
-    assert Image("r", "p", "sha256:ab").reference() == "r/p@sha256:ab"
+    assert tagged("r/p", "sha256:ab") == "r/p@sha256:ab"
 
 
 def test_a_secret_remembers_everybody_who_uses_it() -> None:
