@@ -106,6 +106,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
     datacenters.watch(caches.datacenters)
     datacenters.watch(caches.statefulsets, by_label)
     datacenters.watch(caches.pods, by_label)
+    datacenters.watch(caches.claims, by_label)
     datacenters.watch(caches.services, by_owner)
     datacenters.watch(caches.slices, by_label)
     datacenters.watch(caches.budgets, by_owner)

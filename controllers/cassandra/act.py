@@ -25,6 +25,7 @@ from controllers.cassandra.status import Done
 from controllers.cassandra.users import UserWriter
 from controllers.runtime import EventRecorder
 from missioncontrol.api.names import (
+    Annotation,
     Component,
     EventReason,
     Finalizer,
@@ -89,8 +90,8 @@ class Actor:
                 await self._objects.delete(resource, name)
             case a.CreateSuperuser():
                 await self._users.create_superuser()
-            case a.CreateRack(statefulset=name):
-                await self._create_rack(name)
+            case a.CreateRack(statefulset=name, replicas=replicas):
+                await self._create_rack(name, replicas)
             case a.ScaleRack():
                 await self._scale(action)
             case a.UpdateRack():
@@ -115,8 +116,22 @@ class Actor:
                 await self._create_cleanup(name)
             case a.RemoveAnnotation(key=key):
                 await self._patch_datacenter({"metadata": {"annotations": {key: None}}})
-            case a.DeleteClaims():
-                await self._delete_claims()
+            case a.Tell(event=event):
+                self._tell(event)
+            case a.DrainNodes(pods=pods):
+                for pod in pods:
+                    self._memory.drain(self._api, pod, port=self._dc.management_port, wake=self._wake)
+            case a.Decommission():
+                await self._decommission(action)
+            case a.MarkLeft():
+                await self._mark_left(action)
+            case a.DeleteClaims(claims=None):
+                await self._delete_all_claims()
+            case a.DeleteClaims(claims=claims):
+                for claim in claims or ():
+                    await self._delete_claim(claim.name, claim.uid)
+            case a.ForgetSecrets(names=names):
+                await self._users.forget(names)
 
     def _tell(self, *events: a.Event) -> None:
         for event in events:
@@ -154,9 +169,9 @@ class Actor:
     def _rack(self, name: str) -> RackPlan:
         return next(rack for rack in self._dc.plan if rack.statefulset == name)
 
-    async def _create_rack(self, name: str) -> None:
+    async def _create_rack(self, name: str, replicas: int) -> None:
         rack = self._rack(name)
-        body = statefulset(self._dc, rack, self._images, replicas=rack.nodes)
+        body = statefulset(self._dc, rack, self._images, replicas=replicas)
         await self._objects.apply(a.ApplyObject(STATEFUL_SETS, body, exists=False))
 
     async def _scale(self, action: a.ScaleRack) -> None:
@@ -201,6 +216,26 @@ class Actor:
         await self._label(pod, labels)
         self._tell(a.Event(EventReason.STARTING_CASSANDRA, f"Starting Cassandra for pod {pod.name}"))
         self._memory.call(self._api, pod, port=self._dc.management_port, wake=self._wake)
+
+    async def _decommission(self, action: a.Decommission) -> None:
+        pod = action.pod
+        if pod.state is not NodeState.DECOMMISSIONING:
+            await self._label(pod, {Label.NODE_STATE: NodeState.DECOMMISSIONING.value})
+            self._tell(
+                a.Event(EventReason.SCALING_DOWN_RACK, f"Scaling down rack {action.rack}"),
+                a.Event(
+                    EventReason.LABELED_POD_AS_DECOMMISSIONING, f"Labeled node as decommissioning {pod.name}"
+                ),
+            )
+        self._tell(a.Event(EventReason.DECOMMISSIONING_NODE, f"Decommissioning node {pod.name}"))
+        self._memory.leave(self._api, pod, port=self._dc.management_port, wake=self._wake)
+
+    async def _mark_left(self, action: a.MarkLeft) -> None:
+        patch = {"metadata": {"annotations": {Annotation.LEFT_THE_RING: LabelValue.TRUE}}}
+        for claim in action.claims:
+            await self._client.merge_patch(
+                PERSISTENT_VOLUME_CLAIMS, claim, patch, namespace=self._dc.namespace, field_manager=MANAGER
+            )
 
     async def _delete_pod(self, action: a.DeletePod) -> None:
         pod = action.pod
@@ -248,20 +283,19 @@ class Actor:
         except AlreadyExists:
             log.debug("the task %s was made before", name)
 
-    async def _delete_claims(self) -> None:
+    async def _delete_all_claims(self) -> None:
+        # what the caches do not show yet is meant as well
         selector = ",".join(f"{key}={value}" for key, value in sorted(self._dc.datacenter_labels.items()))
         claims = await self._client.list(
             PERSISTENT_VOLUME_CLAIMS, namespace=self._dc.namespace, label_selector=selector
         )
         for claim in claims:
-            metadata = claim["metadata"]
-            try:
-                await self._client.delete(
-                    PERSISTENT_VOLUME_CLAIMS,
-                    metadata["name"],
-                    namespace=self._dc.namespace,
-                    uid=metadata["uid"],
-                )
-            except NotFound:
-                continue
-            self._tell(a.Event(EventReason.DELETED_PVC, f"Claim Name: {metadata['name']}"))
+            if not claim["metadata"].get("deletionTimestamp"):
+                await self._delete_claim(claim["metadata"]["name"], claim["metadata"]["uid"])
+
+    async def _delete_claim(self, name: str, uid: str) -> None:
+        try:
+            await self._client.delete(PERSISTENT_VOLUME_CLAIMS, name, namespace=self._dc.namespace, uid=uid)
+        except NotFound:
+            return
+        self._tell(a.Event(EventReason.DELETED_PVC, f"Claim Name: {name}"))

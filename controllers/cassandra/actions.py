@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.cassandra.state import PodState
+from controllers.cassandra.state import Claim, PodState
 from missioncontrol.api.names import EventReason
 from missioncontrol.api.resources import Resource
 
@@ -61,6 +61,7 @@ class CreateRack:
     """Make the StatefulSet of a rack."""
 
     statefulset: str
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,29 @@ class StartNode:
     seed: bool = False
     founds: bool = False
     """Whether a ring begins with it: it counts as a member from the moment at which it may be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainNodes:
+    """Let nodes flush before they are stopped; nobody waits for them here."""
+
+    pods: tuple[PodState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decommission:
+    """Mark the pod as leaving, then tell the node to leave the ring."""
+
+    pod: PodState
+    rack: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkLeft:
+    """Write on the claims of a node that has left the ring that they are of no more use."""
+
+    pod: str
+    claims: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +176,24 @@ class RemoveAnnotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Say something to people, and nothing else."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteClaims:
-    """Delete the volumes' claims of the datacenter."""
+    """Delete the volumes' claims of the datacenter, or only these."""
+
+    claims: tuple[Claim, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSecrets:
+    """Take the datacenter out of the list of those that a Secret is watched for."""
+
+    names: tuple[str, ...]
 
 
 Action = (
@@ -167,13 +207,18 @@ Action = (
     | UpdateRack
     | LabelPod
     | StartNode
+    | DrainNodes
+    | Decommission
+    | MarkLeft
     | PutBack
     | DeletePod
     | ReloadSeeds
     | WriteRoles
     | CreateCleanupTask
     | RemoveAnnotation
+    | Tell
     | DeleteClaims
+    | ForgetSecrets
 )
 
 
@@ -185,6 +230,8 @@ class Plan:
     actions: tuple[Action, ...] = ()
     again: bool = False
     """Whether to look and decide again as soon as the actions are done."""
+    store: bool = False
+    """Whether the status has to be stored before anything else: it is what the next decision stands on."""
     wait: float | None = None
     """Look again after so many seconds even if nothing changes."""
     conditions: Mapping[str, tuple[bool, str, str]] = field(default_factory=dict)

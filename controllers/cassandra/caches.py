@@ -13,6 +13,7 @@ from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
     CASSANDRA_TASKS,
     ENDPOINT_SLICES,
+    PERSISTENT_VOLUME_CLAIMS,
     POD_DISRUPTION_BUDGETS,
     PODS,
     SECRETS,
@@ -20,7 +21,7 @@ from missioncontrol.api.resources import (
     STATEFUL_SETS,
 )
 from missioncontrol.kube.informer import HasMeta, Informer
-from missioncontrol.kube.views import MetaView, Object, Pod, SecretMeta
+from missioncontrol.kube.views import MetaView, Object, PersistentVolumeClaim, Pod, SecretMeta
 
 BY_DATACENTER = "datacenter"
 BY_SERVICE = "service"
@@ -39,6 +40,7 @@ class Caches:
     datacenters: Informer[Object]
     statefulsets: Informer[RackSetView]
     pods: Informer[Pod]
+    claims: Informer[PersistentVolumeClaim]
     services: Informer[MetaView]
     slices: Informer[SliceView]
     budgets: Informer[MetaView]
@@ -51,6 +53,9 @@ class Caches:
             datacenters=cluster.informer(CASSANDRA_DATACENTERS, Object),
             statefulsets=cluster.informer(STATEFUL_SETS, RackSetView, label_selector=Label.DATACENTER),
             pods=cluster.informer(PODS, Pod, label_selector=Label.DATACENTER),
+            claims=cluster.informer(
+                PERSISTENT_VOLUME_CLAIMS, PersistentVolumeClaim, label_selector=Label.DATACENTER
+            ),
             services=cluster.informer(SERVICES, MetaView, label_selector=Label.CLUSTER),
             slices=cluster.informer(ENDPOINT_SLICES, SliceView, label_selector=OTHERS_SLICES),
             budgets=cluster.informer(POD_DISRUPTION_BUDGETS, MetaView, label_selector=Label.DATACENTER),
@@ -61,6 +66,7 @@ class Caches:
         )
         caches.statefulsets.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.pods.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
+        caches.claims.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.tasks.add_index(BY_DATACENTER, lambda view: [task_datacenter(view)])
         caches.slices.add_index(BY_SERVICE, lambda view: [service_key(view)])
         return caches

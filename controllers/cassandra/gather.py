@@ -17,7 +17,17 @@ from controllers.cassandra.memory import UNREACHABLE_FOR, DatacenterMemory
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name
 from controllers.cassandra.render.images import ImageConfig, UnknownServerType
 from controllers.cassandra.render.statefulset import statefulset
-from controllers.cassandra.state import Existing, Gossip, Observations, PodState, Process, RackSet, Snapshot
+from controllers.cassandra.state import (
+    Claim,
+    Existing,
+    Gossip,
+    Observations,
+    PodState,
+    Process,
+    RackSet,
+    Snapshot,
+    StartCall,
+)
 from missioncontrol.api.names import Annotation
 from missioncontrol.api.resources import ENDPOINT_SLICES, POD_DISRUPTION_BUDGETS, SECRETS, SERVICES
 from missioncontrol.kube.informer import HasMeta
@@ -37,10 +47,12 @@ def from_caches(
     pods = tuple(PodState.of(pod) for pod in caches.pods.by(BY_DATACENTER, key))
     memory.forget_others({pod.incarnation for pod in pods})
     sets = (RackSet.of(view) for view in caches.statefulsets.by(BY_DATACENTER, key))
+    claims = (Claim.of(view) for view in caches.claims.by(BY_DATACENTER, key))
     return Snapshot(
         datacenter=datacenter,
         racks={live.name: live for live in sets},
         pods=pods,
+        claims={claim.name: claim for claim in claims},
         objects=_objects(datacenter, caches),
         desired_racks=_desired(datacenter, memory, images),
         external_seeds=_external_seeds(datacenter, caches),
@@ -59,11 +71,31 @@ async def with_answers(
     if not (asked.processes or asked.gossip or asked.quorum):
         return snapshot
     observed = await _ask(snapshot, asked, api)
+    await _ask_leavers(snapshot, observed, api, memory, now)
     by_name = {pod.name: pod for pod in snapshot.pods}
     for name, process in observed.processes.items():
         if process is Process.UNREACHABLE:
             memory.unreachable[by_name[name].incarnation] = now + UNREACHABLE_FOR
     return replace(snapshot, observed=replace(observed, processes={**known, **observed.processes}))
+
+
+async def _ask_leavers(
+    snapshot: Snapshot, observed: Observations, api: ManagementApi, memory: DatacenterMemory, now: datetime
+) -> None:
+    """Whether the job of a node that was told to leave, and still is a member, has failed."""
+    for pod in snapshot.leaving:
+        leave = memory.leaves.get(pod.incarnation)
+        own = next((each for each in observed.gossip.get(pod.name, ()) if each.local), None)
+        if leave is None or leave.call is not StartCall.ACCEPTED or own is None or not own.normal:
+            continue
+        try:
+            job = await api.job(pod, port=snapshot.datacenter.management_port, job_id=leave.job)
+        except ManagementError as error:
+            log.info("no answer about the job: %s", error)
+            continue
+        if leave.job == "" or job is None or job.status == "ERROR":
+            said = job.error if job is not None else "its job is not known any more"
+            memory.leave_failed(pod, said, now)
 
 
 async def ask_health(snapshot: Snapshot, api: ManagementApi) -> Observations:
@@ -93,11 +125,23 @@ async def _ask(snapshot: Snapshot, asked: Questions, api: ManagementApi) -> Obse
             log.info("no answer about the quorum: %s", error)
             return False
 
-    processes, tables, quorums = await asyncio.gather(
-        _all(asked.processes, process), _all(asked.gossip, gossip), _all(asked.quorum, quorum)
+    async def replication(pod: PodState) -> dict[str, int] | None:
+        try:
+            return await api.replication(pod, port=port, datacenter=snapshot.datacenter.cassandra_name)
+        except ManagementError as error:
+            log.info("no answer about the keyspaces: %s", error)
+            return None
+
+    processes, tables, quorums, factors = await asyncio.gather(
+        _all(asked.processes, process),
+        _all(asked.gossip, gossip),
+        _all(asked.quorum, quorum),
+        _all(asked.replication, replication),
     )
     answered = {name: table for name, table in tables.items() if table is not None}
-    return Observations(processes=processes, gossip=answered, quorum=quorums)
+    return Observations(
+        processes=processes, gossip=answered, quorum=quorums, replication=next(iter(factors.values()), None)
+    )
 
 
 async def _all(pods: Iterable[PodState], ask: Asker[T]) -> dict[str, T]:

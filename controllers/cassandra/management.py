@@ -22,11 +22,15 @@ from controllers.cassandra.state import Endpoint, Gossip, PodState, Process
 QUICK: Final = 3.0
 """Seconds for questions that a healthy node answers in milliseconds."""
 ROLE: Final = 10.0
+DRAIN: Final = 30.0
+"""Seconds that a drain is waited for; the pod's own preStop hook goes on with a longer one."""
 START: Final = 120.0
 JOB: Final = 20.0
 LONG: Final = 3600.0
 """Seconds for a synchronous job, which answers when it is done."""
 ANSWER_LIMIT: Final = 300
+SYSTEM_KEYSPACES: Final = ("system", "dse_", "solr_admin", "OpsCenter", "HiveMetaStore", "cfs")
+"""How the names of keyspaces begin that are not users' own."""
 
 
 class ManagementError(Exception):
@@ -118,6 +122,33 @@ class ManagementApi:
     async def reload_seeds(self, pod: PodState, *, port: int) -> None:
         """Let the node read the seed list again."""
         await self._call("POST", pod, port, "/api/v0/ops/seeds/reload", timeout=QUICK)
+
+    async def drain(self, pod: PodState, *, port: int) -> None:
+        """Let the node flush, and take its leave in gossip."""
+        await self._call("POST", pod, port, "/api/v0/ops/node/drain", timeout=DRAIN)
+
+    async def decommission(self, pod: PodState, *, port: int, asynchronous: bool) -> str:
+        """Tell the node to leave the ring; the id of the job, or nothing when it has left already."""
+        path, query = "/ops/node/decommission", {"force": "true"}
+        if asynchronous:
+            return await self.submit(pod, port=port, path=f"/api/v1{path}", body=None, query=query)
+        await self.run(pod, port=port, path=f"/api/v0{path}", body=None, query=query)
+        return ""
+
+    async def replication(self, pod: PodState, *, port: int, datacenter: str) -> dict[str, int]:
+        """How many replicas each keyspace of users has in a datacenter."""
+        answer = await self._call("GET", pod, port, "/api/v0/ops/keyspace", timeout=QUICK)
+        found = {}
+        for name in answer.json():
+            if str(name).startswith(SYSTEM_KEYSPACES):
+                continue
+            query = {"keyspaceName": str(name)}
+            path = "/api/v0/ops/keyspace/replication"
+            options = (await self._call("GET", pod, port, path, query=query, timeout=QUICK)).json()
+            simple = str(options.get("class", "")).endswith("SimpleStrategy")
+            factor = options.get("replication_factor" if simple else datacenter, "0")
+            found[str(name)] = int(str(factor).partition("/")[0] or 0)
+        return found
 
     async def write_role(
         self, pod: PodState, *, port: int, name: str, password: str, superuser: bool
@@ -222,4 +253,12 @@ def _endpoint(entity: Mapping[str, Any]) -> Endpoint:
         status=status.partition(",")[0],
         alive=str(entity.get("IS_ALIVE", "")).lower() == "true",
         local=str(entity.get("IS_LOCAL", "")).lower() == "true",
+        load=_number(entity.get("LOAD")),
     )
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value or 0))
+    except ValueError:
+        return 0.0

@@ -14,8 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controllers.cassandra.management import ManagementApi, NodeRefused, NodeUnreachable
-from controllers.cassandra.state import Memory, PodState, Process, StartCall
+from controllers.cassandra.management import (
+    ManagementApi,
+    ManagementError,
+    NodeRefused,
+    NodeUnreachable,
+)
+from controllers.cassandra.state import Leave, Memory, PodState, Process, StartCall
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +48,8 @@ class DatacenterMemory:
     users_written: tuple[tuple[str, str], ...] | None = None
     users_digest: str = ""
     healthy: frozenset[str] | None = None
+    drains: dict[str, bool] = field(default_factory=dict)
+    leaves: dict[str, Leave] = field(default_factory=dict)
     features: dict[str, frozenset[str]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     desired: tuple[object, dict[str, str]] | None = None
@@ -61,6 +68,8 @@ class DatacenterMemory:
             seeds_told=self.seeds_told,
             users_written=self.users_written,
             healthy=self.healthy,
+            drains=dict(self.drains),
+            leaves=dict(self.leaves),
         )
 
     def recently_unreachable(self, now: datetime) -> dict[str, Process]:
@@ -73,6 +82,8 @@ class DatacenterMemory:
         self.calls = {key: call for key, call in self.calls.items() if key in incarnations}
         self.refusals = {key: said for key, said in self.refusals.items() if key in incarnations}
         self.look_at = {key: at for key, at in self.look_at.items() if key in incarnations}
+        self.drains = {key: ended for key, ended in self.drains.items() if key in incarnations}
+        self.leaves = {key: leave for key, leave in self.leaves.items() if key in incarnations}
         self.features = {key: found for key, found in self.features.items() if key in incarnations}
 
     def start_failed(self, pod: str, now: datetime) -> None:
@@ -114,6 +125,51 @@ class DatacenterMemory:
         else:
             self.calls[pod.incarnation] = StartCall.ACCEPTED
             self.look_at[pod.incarnation] = datetime.now(UTC) + ACCEPTED_FOR
+
+    # --- drains and leaves ---------------------------------------------------------------------
+
+    def drain(self, api: ManagementApi, pod: PodState, *, port: int, wake: Callable[[], None]) -> None:
+        """Let a node drain, once, without making anybody wait for it."""
+        if pod.incarnation in self.drains:
+            return
+        self.drains[pod.incarnation] = False
+        self.spawn(self._drain(api, pod, port, wake), name=f"drain {pod.namespace}/{pod.name}")
+
+    async def _drain(self, api: ManagementApi, pod: PodState, port: int, wake: Callable[[], None]) -> None:
+        try:
+            await api.drain(pod, port=port)
+        except ManagementError as error:
+            # the pod's preStop hook drains as well, and a node that cannot drain replays its commit log
+            log.info("not drained: %s", error)
+        self.drains[pod.incarnation] = True
+        wake()
+
+    def leave(self, api: ManagementApi, pod: PodState, *, port: int, wake: Callable[[], None]) -> None:
+        """Tell a node to leave the ring, without making anybody wait for it."""
+        known = self.leaves.get(pod.incarnation)
+        if known is not None and known.call is StartCall.IN_FLIGHT:
+            return
+        self.leaves[pod.incarnation] = Leave(StartCall.IN_FLIGHT)
+        self.spawn(self._leave(api, pod, port, wake), name=f"leave {pod.namespace}/{pod.name}")
+
+    async def _leave(self, api: ManagementApi, pod: PodState, port: int, wake: Callable[[], None]) -> None:
+        try:
+            able = "async_sstable_tasks" in await api.features(pod, port=port)
+            job = await api.decommission(pod, port=port, asynchronous=able)
+        except NodeRefused as error:
+            self.leave_failed(pod, str(error), datetime.now(UTC))
+        except NodeUnreachable as error:
+            # nobody knows whether it arrived: gossip will tell
+            log.warning("the call to leave may not have arrived: %s", error)
+            self.leave_failed(pod, str(error), datetime.now(UTC))
+        else:
+            self.leaves[pod.incarnation] = Leave(StartCall.ACCEPTED, job)
+        wake()
+
+    def leave_failed(self, pod: PodState, said: str, now: datetime) -> None:
+        """Tell it again later, if it is then still a member."""
+        self.leaves[pod.incarnation] = Leave(StartCall.REFUSED, said=said)
+        self.start_failed(pod.name, now)
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run something beside the passes."""

@@ -21,7 +21,6 @@ from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
-from controllers.cassandra.decide.refusals import is_true
 from controllers.cassandra.gather import from_caches, with_answers
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory, Memories
@@ -44,6 +43,13 @@ Waker = Callable[[Key], None]
 ROUNDS = 12
 """More than the longest chain of steps that follow each other at once."""
 RETRY = 5.0
+EVENTS = {
+    Reason.NO_SPACE_TO_SCALE_DOWN: EventReason.RECONCILE_FAILED,
+    Reason.SHRINKING_NOT_SUPPORTED: EventReason.INVALID_DATACENTER_SPEC,
+    Reason.NO_EXPANSION: EventReason.INVALID_DATACENTER_SPEC,
+    Reason.PVC_RESIZE_FAILED: EventReason.RESIZING_PVC_FAILED,
+}
+"""The event for a reason of a refusal, where upstream has one of its own."""
 
 
 class DatacenterReconciler:
@@ -90,9 +96,9 @@ class DatacenterReconciler:
                 snapshot = await with_answers(snapshot, self._api, memory, _now())
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)
-                if _grows(snapshot, plan):
-                    # the cleanup afterwards hangs on this condition: it is stored before the first new node
+                if plan.store:
                     await self._write_status(view, snapshot, plan, done)
+                    await self._carry_out(snapshot, plan, memory, done, key)
                     continue
                 told = starts_nodes(plan)
                 if told:
@@ -172,11 +178,12 @@ class DatacenterReconciler:
 
     def _announce(self, snapshot: Snapshot, plan: Plan) -> None:
         """Events for what turned bad: a refused spec, lost health."""
-        for kind, reason in (
+        for kind, usual in (
             (Condition.VALID, EventReason.VALIDATION_FAILED),
             (Condition.HEALTHY, EventReason.UNHEALTHY_DATACENTER),
         ):
             now = plan.conditions.get(kind)
+            reason = EVENTS.get(Reason(now[1]), usual) if now is not None and now[1] else usual
             before = next((c for c in snapshot.datacenter.status.conditions if c.type == kind), None)
             turned = (
                 before is None
@@ -211,11 +218,6 @@ class DatacenterReconciler:
             action=EventReason.VALIDATION_FAILED,
         )
         return Terminal(f"the object cannot be read: {sentence}")
-
-
-def _grows(snapshot: Snapshot, plan: Plan) -> bool:
-    begins = plan.conditions.get(Condition.SCALING_UP, (False, "", ""))[0]
-    return begins and not is_true(snapshot.datacenter, Condition.SCALING_UP)
 
 
 def _now() -> datetime:

@@ -10,7 +10,7 @@ from enum import Enum
 from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
 from controllers.cassandra.views import RackSetView
 from missioncontrol.api.names import Annotation, Label, LabelValue, NodeState
-from missioncontrol.kube.views import Meta, Pod
+from missioncontrol.kube.views import Meta, PersistentVolumeClaim, Pod
 
 FAILING_REASONS = frozenset({"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
@@ -31,7 +31,7 @@ class Process(Enum):
 
 
 class StartCall(Enum):
-    """What became of the start call that this process of the operator sent for a pod."""
+    """What became of a call that this process of the operator sent to a node and did not wait for."""
 
     IN_FLIGHT = "in flight"
     ACCEPTED = "accepted"
@@ -49,6 +49,8 @@ class Endpoint:
     status: str
     alive: bool
     local: bool
+    load: float = 0.0
+    """Bytes of data that it says it holds."""
 
     @property
     def normal(self) -> bool:
@@ -61,6 +63,17 @@ class Endpoint:
 
 
 Gossip = tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What became of the call that tells a node to leave the ring."""
+
+    call: StartCall
+    job: str = ""
+    """The job on the node that does it, where there is one."""
+    said: str = ""
+    """Why it was refused, or failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,38 @@ class PodState:
     @property
     def started(self) -> bool:
         return self.state is NodeState.STARTED and self.ready and not self.deleting
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The claim of a volume of a pod."""
+
+    name: str
+    uid: str
+    requested: str
+    capacity: str
+    storage_class: str
+    created_at: datetime | None
+    deleting: bool
+    left: bool
+    """Whether the node on it has left the ring, so that it is of no more use."""
+    conditions: Mapping[str, str]
+    """The messages of its true conditions, by type."""
+
+    @classmethod
+    def of(cls, view: PersistentVolumeClaim) -> Claim:
+        metadata = view.metadata
+        return cls(
+            name=metadata.name,
+            uid=metadata.uid,
+            requested=str((view.spec.resources.get("requests") or {}).get("storage", "")),
+            capacity=view.status.capacity.get("storage", ""),
+            storage_class=view.spec.storage_class_name,
+            created_at=metadata.creation_timestamp,
+            deleting=metadata.deletion_timestamp is not None,
+            left=Annotation.LEFT_THE_RING in metadata.annotations,
+            conditions={c.type: c.message for c in view.status.conditions if c.status == "True"},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +255,8 @@ class Observations:
     """By the pod that was asked; one that did not answer is absent."""
     quorum: Mapping[str, bool] = field(default_factory=dict)
     """By pod: whether it sees a quorum for every range."""
+    replication: Mapping[str, int] | None = None
+    """How many replicas each keyspace of users has in this datacenter; None when nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +277,10 @@ class Memory:
     """The secrets (name, resourceVersion) from which the roles were written last."""
     healthy: frozenset[str] | None = None
     """The ready pods for which the datacenter was last found healthy."""
+    drains: Mapping[str, bool] = field(default_factory=dict)
+    """Nodes that were told to drain, by incarnation, and whether that has ended."""
+    leaves: Mapping[str, Leave] = field(default_factory=dict)
+    """Nodes that were told to leave the ring, by incarnation."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +291,8 @@ class Snapshot:
     racks: Mapping[str, RackSet] = field(default_factory=dict)
     """By StatefulSet name."""
     pods: tuple[PodState, ...] = ()
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """By name."""
     objects: Mapping[tuple[str, str], Existing] = field(default_factory=dict)
     """Services, EndpointSlices, PodDisruptionBudgets and Secrets, by kind and name."""
     desired_racks: Mapping[str, str] = field(default_factory=dict)
@@ -253,6 +306,34 @@ class Snapshot:
     def living(self) -> tuple[PodState, ...]:
         """The pods that are not being deleted."""
         return tuple(pod for pod in self.pods if not pod.deleting)
+
+    @property
+    def leaving(self) -> tuple[PodState, ...]:
+        """The pods whose nodes are on their way out of the ring."""
+        return tuple(pod for pod in self.living if pod.state is NodeState.DECOMMISSIONING)
+
+    @property
+    def replicas(self) -> int:
+        """How many pods the StatefulSets are to have now."""
+        return sum(live.replicas for live in self.racks.values())
+
+    @property
+    def expected(self) -> int:
+        """How many nodes should run: those that leave do not count."""
+        return self.replicas - len(self.leaving)
+
+    def claims_of(self, live: RackSet, pod: str) -> tuple[Claim, ...]:
+        """The claims of a pod's volumes, as far as they exist."""
+        found = (self.claims.get(f"{volume}-{pod}") for volume in live.storage)
+        return tuple(claim for claim in found if claim is not None)
+
+    def has_left(self, live: RackSet, pod: str) -> bool:
+        """Whether the node on a pod's disk is known to have left the ring."""
+        return any(claim.left for claim in self.claims_of(live, pod))
+
+    def is_gone(self, pod: str) -> bool:
+        """Whether the node of a pod has left, though the status may still show it."""
+        return any(claim.left and claim.name.endswith(f"-{pod}") for claim in self.claims.values())
 
     def of_rack(self, statefulset: str) -> tuple[PodState, ...]:
         """The living pods of a StatefulSet, by ordinal."""

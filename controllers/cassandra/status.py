@@ -10,6 +10,7 @@ from typing import Any
 from controllers.cassandra.actions import DeletePod, Plan, StartNode
 from controllers.cassandra.decide.health import node_address
 from controllers.cassandra.decide.refusals import is_true
+from controllers.cassandra.decide.shrink import pod_of_left_claim
 from controllers.cassandra.state import PodState, Snapshot
 from missioncontrol.api.names import Condition, NodeState, Progress
 
@@ -78,6 +79,8 @@ def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:
             found.setdefault(action.pod.name, {"rack": _rack(snapshot, action.pod)})
         if isinstance(action, DeletePod) and action.refused and not snapshot.bootstrapped(action.pod):
             found.pop(action.pod.name, None)
+    for name in _gone(snapshot) & found.keys():
+        del found[name]
     for pod in snapshot.living:
         seen = _host_id(snapshot, pod)
         if pod.started and seen:
@@ -87,6 +90,13 @@ def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:
                 "rack": _rack(snapshot, pod),
             }
     return found
+
+
+def _gone(snapshot: Snapshot) -> set[str]:
+    """Nodes that left the ring, once their pods are gone."""
+    pods = {pod.name for pod in snapshot.pods}
+    left = (pod_of_left_claim(snapshot, claim.name) for claim in snapshot.claims.values() if claim.left)
+    return {pod for pod in left if pod and pod not in pods}
 
 
 def timestamp(moment: datetime) -> str:
@@ -112,13 +122,14 @@ def _rack(snapshot: Snapshot, pod: PodState) -> str:
 def _failed_starts(snapshot: Snapshot, done: Done) -> list[str]:
     failed = {*snapshot.datacenter.status.failed_starts, *done.failed_starts}
     running = {pod.name for pod in snapshot.living if pod.state is NodeState.STARTED and pod.ready}
-    return sorted(failed - running)
+    return sorted(failed - running - _gone(snapshot))
 
 
 def _conditions(snapshot: Snapshot, plan: Plan, stamp: str) -> list[Json]:
     before = [condition.to_dict() for condition in snapshot.datacenter.status.conditions]
     wanted = dict(plan.conditions)
-    if not is_true(snapshot.datacenter, Condition.READY) and not plan.settled:
+    stopped = bool(snapshot.datacenter.spec.stopped)
+    if not is_true(snapshot.datacenter, Condition.READY) and not plan.settled and not stopped:
         # upstream says nothing before the first Ready; people want to know what is going on
         wanted.setdefault(Condition.READY, (False, "", plan.sentence))
     merged = {each["type"]: each for each in before}

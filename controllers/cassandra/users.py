@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from controllers.cassandra.render.secret import PASSWORD_BYTES, superuser_secret
 from missioncontrol.api.names import Annotation, Component, EventReason, Label, LabelValue
 from missioncontrol.api.resources import SECRETS
 from missioncontrol.kube.client import Client
-from missioncontrol.kube.errors import AlreadyExists
+from missioncontrol.kube.errors import AlreadyExists, NotFound
 
 MANAGER = Component.CASS_OPERATOR.value
 
@@ -67,6 +68,29 @@ class UserWriter:
         await self._client.merge_patch(
             SECRETS, name, patch, namespace=self._dc.namespace, field_manager=MANAGER
         )
+
+    async def forget(self, names: tuple[str, ...]) -> None:
+        """The datacenter goes: its Secrets stay, but are no longer watched for it."""
+        for name in names:
+            try:
+                found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
+            except NotFound:
+                continue
+            metadata = found["metadata"]
+            before = watchers((metadata.get("annotations") or {}).get(Annotation.WATCHED_BY, ""))
+            rest = [each for each in before if each != f"{self._dc.namespace}/{self._dc.name}"]
+            if rest == before:
+                continue
+            left = json.dumps(rest, separators=(",", ":")) if rest else None
+            patch: dict[str, Any] = {
+                "resourceVersion": metadata["resourceVersion"],
+                "annotations": {Annotation.WATCHED_BY: left},
+            }
+            if not rest:
+                patch["labels"] = {Label.WATCHED: None}
+            await self._client.merge_patch(
+                SECRETS, name, {"metadata": patch}, namespace=self._dc.namespace, field_manager=MANAGER
+            )
 
     async def write_roles(self, action: WriteRoles) -> bool:
         roles, versions = [], []

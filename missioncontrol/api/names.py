@@ -145,6 +145,8 @@ class Annotation:
     CONFIG_HASH: Final = "cassandra.datastax.com/config-hash"
     WATCHED_BY: Final = "cassandra.datastax.com/watched-by"
     RESTARTED_AT: Final = "control.k8ssandra.io/restartedAt"
+    # on a claim whose node has left the ring: nothing may be started on that disk any more
+    LEFT_THE_RING: Final = "missioncontrol.io/left-the-ring"
 
     # k8ssandra-operator
     K8SSANDRA_RESOURCE_HASH: Final = "k8ssandra.io/resource-hash"
@@ -288,6 +290,8 @@ class Reason(StrEnum):
     NO_EXPANSION = "storageClassDoesNotSupportExpansion"
     PVC_RESIZE_FAILED = "pvcResizeFailed"
     NO_SPACE_TO_SCALE_DOWN = "notEnoughSpaceToScaleDown"
+    # ours, on the same condition
+    TOO_FEW_FOR_REPLICATION = "notEnoughNodesForReplication"
 
 
 class EventReason(StrEnum):

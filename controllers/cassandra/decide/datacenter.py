@@ -7,6 +7,7 @@ seen to be healthy may a changed template roll, and only after that is the datac
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from controllers.cassandra.actions import (
@@ -15,12 +16,11 @@ from controllers.cassandra.actions import (
     CreateCleanupTask,
     Plan,
     RemoveAnnotation,
-    ScaleRack,
     StartNode,
     WriteRoles,
 )
-from controllers.cassandra.decide import labels, nodes, racks
-from controllers.cassandra.decide.deletion import decide_deletion
+from controllers.cassandra.decide import labels, nodes, racks, shrink, stop
+from controllers.cassandra.decide.deletion import before_leaving, decide_deletion, decommissions, is_lone
 from controllers.cassandra.decide.health import unhealthy
 from controllers.cassandra.decide.objects import NameTaken, object_actions
 from controllers.cassandra.decide.refusals import is_true, refusals
@@ -43,13 +43,15 @@ OVER = (
     Condition.SCALING_DOWN,
 )
 """What is over when a datacenter is settled."""
+REFUSED = (Reason.NOT_SUPPORTED, Reason.NAME_TAKEN, Reason.INVALID_SPEC)
+"""Reasons for which a whole spec is refused; others are proved anew where they arise."""
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
     """The plan for this moment."""
     datacenter = snapshot.datacenter
     if datacenter.metadata.deletion_timestamp is not None:
-        return decide_deletion(snapshot)
+        return _leave_ring(snapshot, now) or decide_deletion(snapshot)
     wrong = refusals(snapshot)
     if not wrong and _wants_finalizer(snapshot):
         return Plan("taking charge of the datacenter", (AddFinalizer(),), again=True, updating=True)
@@ -59,7 +61,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         except (NameTaken, UnknownServerType) as error:
             wrong = [str(error)]
         else:
-            return plan or _run(snapshot, now, refused="")
+            if plan is not None:
+                return plan
+        if stop.wants_stop(snapshot) and not wrong:
+            return shrink.farewell(snapshot) or stop.decide_stop(snapshot)
     return _run(snapshot, now, refused="; ".join(wrong))
 
 
@@ -69,16 +74,29 @@ def _wants_finalizer(snapshot: Snapshot) -> bool:
     return not held and not snapshot.datacenter.annotated(Annotation.NO_FINALIZER)
 
 
+def _leave_ring(snapshot: Snapshot, now: datetime) -> Plan | None:
+    """Before a deletion: the nodes leave the ring one by one, where that was asked for and makes sense."""
+    if Finalizer.CASSANDRA_DATACENTER not in snapshot.datacenter.metadata.finalizers:
+        return None
+    if not decommissions(snapshot):
+        return shrink.farewell(snapshot)
+    plan = before_leaving(snapshot)
+    if plan is not None or is_lone(snapshot):
+        return plan
+    return replace(_run(snapshot, now, refused=""), updating=True)
+
+
 def _build(snapshot: Snapshot) -> Plan | None:
     """Make or change what is missing or different around the nodes."""
-    conditions: Conditions = {}
-    actions: list[Action] = [*object_actions(snapshot), *racks.rack_actions(snapshot)]
-    grows = any(isinstance(action, ScaleRack) for action in actions)
-    if grows and is_true(snapshot.datacenter, Condition.READY):
-        conditions[Condition.SCALING_UP] = (True, "", "")
+    actions: list[Action] = racks.rack_actions(snapshot)
+    conditions = _of_growth(snapshot, actions)
+    if conditions:
+        # what follows afterwards (a cleanup, above all) hangs on these: they are stored before the first pod
+        return Plan("pods are to be made", store=True, updating=True, conditions=conditions)
+    actions = [*object_actions(snapshot), *actions]
     if actions:
         sentence = f"making or changing {_count(len(actions), 'object')}"
-        return Plan(sentence, tuple(actions), again=True, updating=True, conditions=conditions)
+        return Plan(sentence, tuple(actions), again=True, updating=True)
     repair = racks.repair(snapshot)
     if repair is not None:
         conditions[Condition.UPDATING] = (True, "", "")
@@ -87,15 +105,33 @@ def _build(snapshot: Snapshot) -> Plan | None:
     return None
 
 
+def _of_growth(snapshot: Snapshot, actions: list[Action]) -> Conditions:
+    """The conditions that begin with pods being made, as far as they do not hold yet."""
+    datacenter = snapshot.datacenter
+    resumed = is_true(datacenter, Condition.STOPPED) and not datacenter.spec.stopped
+    conditions: Conditions = {}
+    if resumed:
+        conditions |= {Condition.STOPPED: (False, "", ""), Condition.RESUMING: (True, "", "")}
+    running = is_true(datacenter, Condition.READY) or (
+        resumed and is_true(datacenter, Condition.INITIALIZED) and bool(datacenter.status.node_statuses)
+    )
+    if running and racks.grows(snapshot, actions) and not is_true(datacenter, Condition.SCALING_UP):
+        conditions[Condition.SCALING_UP] = (True, "", "")
+    return conditions
+
+
 def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
     """Look after the nodes; with a refused spec only after those that exist."""
     conditions: Conditions = {}
     if refused:
         conditions[Condition.VALID] = (False, Reason.NOT_SUPPORTED.value, refused)
-    elif is_true(snapshot.datacenter, Condition.INITIALIZED):
+    elif _was_refused(snapshot):
         conditions[Condition.VALID] = (True, "", "")
     if not snapshot.racks:
         return Plan(refused or "waiting for the StatefulSets to be seen", conditions=conditions)
+    gone = shrink.farewell(snapshot)
+    if gone is not None:
+        return gone
     relabel = labels.label_actions(snapshot)
     if relabel:
         return Plan(
@@ -111,7 +147,17 @@ def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
             conditions |= _not_healthy(snapshot, step.sentence)
         wait = step.wait if step.wait is not None else UNSETTLED_PAUSE
         return Plan(step.sentence, (*extra, *step.actions), wait=wait, conditions=conditions)
+    leaving = shrink.leaving(snapshot, now)
+    if leaving is not None:
+        conditions[Condition.SCALING_DOWN] = (True, "", leaving.sentence)
+        return replace(leaving, actions=(*extra, *leaving.actions), conditions=conditions)
     return _finish(snapshot, refused, conditions, extra)
+
+
+def _was_refused(snapshot: Snapshot) -> bool:
+    """Whether the status says that the spec is refused, which it is not any more."""
+    valid = next((c for c in snapshot.datacenter.status.conditions if c.type == Condition.VALID), None)
+    return valid is not None and valid.status == "False" and valid.reason in REFUSED
 
 
 def _seeds(snapshot: Snapshot, step: nodes.Starts) -> tuple[Action, ...]:
@@ -125,11 +171,18 @@ def _seeds(snapshot: Snapshot, step: nodes.Starts) -> tuple[Action, ...]:
 
 def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tuple[Action, ...]) -> Plan:
     """Every node is started: prove health, roll what changed, write roles, close what was open."""
-    reason = "" if _rests(snapshot) else unhealthy(snapshot)
+    shrinks = shrink.wants_shrink(snapshot)
+    quorum = not is_true(snapshot.datacenter, Condition.DECOMMISSION)
+    reason = "" if _rests(snapshot) else unhealthy(snapshot, fresh=shrinks, quorum=quorum)
     if reason:
         conditions |= _not_healthy(snapshot, reason)
         return Plan(f"waiting for health: {reason}", extra, wait=HEALTH_PAUSE, conditions=conditions)
     conditions[Condition.HEALTHY] = (True, "", "")
+    begun = shrink.begin(snapshot) if shrinks and not refused and not racks.rolling(snapshot) else None
+    if begun is not None:
+        return replace(begun, actions=(*extra, *begun.actions), conditions={**conditions, **begun.conditions})
+    if snapshot.datacenter.metadata.deletion_timestamp is not None:
+        return Plan("deleting: waiting for the pods of the racks to be seen", conditions=conditions)
     rollout = racks.rollout(snapshot, allowed=not refused)
     if rollout.action is not None:
         conditions[Condition.UPDATING] = (True, "", "")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from controllers.cassandra.state import PodState, Snapshot
 
 
-def unhealthy(snapshot: Snapshot, *, fresh: bool = False) -> str:
+def unhealthy(snapshot: Snapshot, *, fresh: bool = False, quorum: bool = True) -> str:
     """Why health is not proved; empty when it is. An earlier proof counts, unless it has to be fresh."""
-    expected = sum(live.replicas for live in snapshot.racks.values())
+    expected = snapshot.replicas
     started = [pod for pod in snapshot.living if pod.started]
     if len(started) < expected or len(snapshot.pods) > len(started):
         return f"only {len(started)} of {expected} nodes are ready"
     if not fresh and fingerprint(snapshot) == snapshot.memory.healthy:
         return ""
     for pod in started:
-        reason = _doubt(snapshot, pod, started)
+        reason = _doubt(snapshot, pod, started, quorum=quorum)
         if reason:
             return reason
     return ""
@@ -34,7 +34,7 @@ def movement(snapshot: Snapshot) -> str:
     return ""
 
 
-def _doubt(snapshot: Snapshot, pod: PodState, started: list[PodState]) -> str:
+def _doubt(snapshot: Snapshot, pod: PodState, started: list[PodState], *, quorum: bool) -> str:
     gossip = snapshot.observed.gossip.get(pod.name)
     if gossip is None:
         return f"{pod.name} does not say what it sees in gossip"
@@ -47,7 +47,7 @@ def _doubt(snapshot: Snapshot, pod: PodState, started: list[PodState]) -> str:
     moving = next((endpoint for endpoint in gossip if endpoint.moving), None)
     if moving is not None:
         return f"{moving.address} is {moving.status} in the gossip of {pod.name}"
-    if not snapshot.observed.quorum.get(pod.name, False):
+    if quorum and not snapshot.observed.quorum.get(pod.name, False):
         return f"{pod.name} does not see a LOCAL_QUORUM"
     return ""
 

@@ -20,7 +20,8 @@ def next_state(snapshot: Snapshot, pod: PodState) -> NodeState:
     process = snapshot.observed.processes.get(pod.name)
     match pod.state:
         case NodeState.DECOMMISSIONING:
-            return pod.state
+            # it ended in the middle of it: it has to run before it can leave
+            return NodeState.READY_TO_START if not pod.ready and _ended(pod, process) else pod.state
         case _ if pod.ready:
             return NodeState.STARTED
         case NodeState.STARTED | NodeState.STARTED_NOT_READY:
@@ -61,7 +62,8 @@ def wanted_seeds(snapshot: Snapshot) -> frozenset[str]:
     """The first ready pods of each rack; one that is starting keeps what it has until it is ready."""
     found: set[str] = set()
     for rack in snapshot.datacenter.plan:
-        pods = sorted(snapshot.of_rack(rack.statefulset), key=lambda pod: pod.name)
+        stays = (pod for pod in snapshot.of_rack(rack.statefulset) if pod not in snapshot.leaving)
+        pods = sorted(stays, key=lambda pod: pod.name)
         found.update([pod.name for pod in pods if pod.ready][: rack.seeds])
         found.update(
             pod.name for pod in pods if pod.seed and pod.state is NodeState.STARTING and not pod.ready

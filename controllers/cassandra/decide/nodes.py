@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from controllers.cassandra.actions import Action, DeletePod, Event, LabelPod, PutBack, StartNode
 from controllers.cassandra.decide.health import movement
 from controllers.cassandra.decide.labels import failed_start
+from controllers.cassandra.decide.shrink import wants_shrink
 from controllers.cassandra.decide.turns import candidates, expected_before, silent
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
 from missioncontrol.api.names import Annotation, EventReason, Label, NodeState, pod_name
@@ -69,9 +70,9 @@ def returning(snapshot: Snapshot) -> list[PodState]:
 
 def missing(snapshot: Snapshot) -> str:
     """What is still missing when no node can be started now; empty when all are there."""
-    expected = sum(live.replicas for live in snapshot.racks.values())
+    expected = snapshot.replicas
     started = [pod for pod in snapshot.living if pod.started]
-    if len(started) == expected and len(snapshot.pods) == expected:
+    if len(started) == snapshot.expected and len(snapshot.pods) == expected:
         return ""
     deleting = [pod for pod in snapshot.pods if pod.deleting]
     if deleting:
@@ -85,7 +86,7 @@ def missing(snapshot: Snapshot) -> str:
     absent = expected - len(snapshot.living)
     if absent > 0:
         return f"waiting for {absent} pod{'s' if absent > 1 else ''} to be made"
-    pending = [pod for pod in snapshot.living if not pod.started]
+    pending = [pod for pod in snapshot.living if not pod.started and pod not in snapshot.leaving]
     tried = [pod for pod in pending if pod.name in snapshot.memory.retry_at]
     if tried:
         return f"trying {_names(tried)} again later, after a failed start"
@@ -132,6 +133,9 @@ def _refused(snapshot: Snapshot, pod: PodState) -> bool:
 
 def _next(snapshot: Snapshot, now: datetime) -> Starts:
     waiting = candidates(snapshot, now)
+    if wants_shrink(snapshot):
+        # nobody joins a ring that others are about to leave
+        waiting = [pod for pod in waiting if snapshot.known(pod.name)]
     turn = next((each for each in waiting if not silent(snapshot, each)), None)
     coming = expected_before(snapshot, turn, now) if turn is not None else ""
     if coming:

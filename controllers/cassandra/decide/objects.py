@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from controllers.cassandra.actions import Action, ApplyObject, CreateSuperuser, DeleteObject
+from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.render.budget import pod_disruption_budget
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name, endpoint_slices
 from controllers.cassandra.render.services import services
@@ -53,9 +55,17 @@ def _slices(snapshot: Snapshot) -> Iterator[Action]:
 def _budget(snapshot: Snapshot) -> Iterator[Action]:
     datacenter = snapshot.datacenter
     if not datacenter.annotated(Annotation.DISABLE_PDB_CREATION):
-        yield from _one(snapshot, POD_DISRUPTION_BUDGETS, pod_disruption_budget(datacenter))
+        yield from _one(snapshot, POD_DISRUPTION_BUDGETS, pod_disruption_budget(_protected(snapshot)))
     elif _owned(snapshot, POD_DISRUPTION_BUDGETS, datacenter.pod_disruption_budget):
         yield DeleteObject(POD_DISRUPTION_BUDGETS, datacenter.pod_disruption_budget)
+
+
+def _protected(snapshot: Snapshot) -> Datacenter:
+    """The datacenter with as many nodes as it still has: those that are to leave are not to be evicted."""
+    datacenter = snapshot.datacenter
+    if snapshot.replicas <= datacenter.spec.size:
+        return datacenter
+    return replace(datacenter, spec=datacenter.spec.model_copy(update={"size": snapshot.replicas}))
 
 
 def _superuser(snapshot: Snapshot) -> Iterator[Action]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from controllers.cassandra.decide.deletion import decommissions
 from controllers.cassandra.decide.health import fingerprint, node_address
 from controllers.cassandra.decide.nodes import call_in_flight, returning
 from controllers.cassandra.decide.racks import needs_rollout
 from controllers.cassandra.decide.refusals import is_true
+from controllers.cassandra.decide.shrink import doubtful_leavers, wants_shrink
+from controllers.cassandra.decide.stop import wants_stop
 from controllers.cassandra.decide.turns import candidates, expected_before
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
 from missioncontrol.api.names import Condition, NodeState, Progress
@@ -21,22 +24,42 @@ class Questions:
     processes: tuple[PodState, ...] = ()
     gossip: tuple[PodState, ...] = ()
     quorum: tuple[PodState, ...] = ()
+    replication: tuple[PodState, ...] = ()
 
 
 def questions(snapshot: Snapshot, now: datetime) -> Questions:
     """What this pass needs to know."""
-    if snapshot.datacenter.metadata.deletion_timestamp is not None:
+    if not _looked_after(snapshot):
         return Questions()
-    if any(pod.ready and pod.state is not NodeState.STARTED for pod in snapshot.living):
+    settled = (NodeState.STARTED, NodeState.DECOMMISSIONING)
+    if any(pod.ready and pod.state not in settled for pod in snapshot.living):
         # these are labelled first; what comes after is asked then
         return Questions(_known_to_be_doubtful(snapshot))
     started = tuple(pod for pod in snapshot.living if pod.started)
+    if doubtful_leavers(snapshot):
+        # where they stand is what the others, and they themselves, see
+        leavers = tuple(pod for pod in snapshot.leaving if pod.ready)
+        return Questions(_processes(snapshot, now), (*started, *leavers))
+    if snapshot.datacenter.metadata.deletion_timestamp is not None and not is_true(
+        snapshot.datacenter, Condition.DECOMMISSION
+    ):
+        # is there another datacenter to leave the data to?
+        return Questions(gossip=started)
     if _health_matters(snapshot, started):
-        return Questions(_processes(snapshot, now), started, started)
+        counted = started[:1] if wants_shrink(snapshot) else ()
+        return Questions(_processes(snapshot, now), started, started, counted)
     asked = {pod.name: pod for pod in started if unregistered(snapshot, pod)}
     if not asked and started and _newcomer_is_next(snapshot, now):
         asked[started[0].name] = started[0]
     return Questions(_processes(snapshot, now), tuple(asked.values()))
+
+
+def _looked_after(snapshot: Snapshot) -> bool:
+    """Whether nodes are kept running: not in a datacenter that goes as it is, nor in one that stops."""
+    datacenter = snapshot.datacenter
+    if datacenter.metadata.deletion_timestamp is not None:
+        return decommissions(snapshot)
+    return not wants_stop(snapshot)
 
 
 def unregistered(snapshot: Snapshot, pod: PodState) -> bool:
@@ -70,7 +93,7 @@ def _doubtful(snapshot: Snapshot, pod: PodState) -> bool:
     """Not ready though it should be: does Cassandra run at all?"""
     if pod.ready or not pod.running:
         return False
-    if pod.state in (NodeState.STARTED, NodeState.STARTED_NOT_READY):
+    if pod.state in (NodeState.STARTED, NodeState.STARTED_NOT_READY, NodeState.DECOMMISSIONING):
         return True
     refused = snapshot.memory.calls.get(pod.incarnation) is StartCall.REFUSED
     settled = call_in_flight(snapshot, pod) or refused or pod.incarnation in snapshot.memory.trusted
@@ -85,11 +108,11 @@ def _newcomer_is_next(snapshot: Snapshot, now: datetime) -> bool:
 
 
 def _health_matters(snapshot: Snapshot, started: tuple[PodState, ...]) -> bool:
-    expected = sum(live.replicas for live in snapshot.racks.values())
-    planned = sum(rack.nodes for rack in snapshot.datacenter.plan)
-    if not started or len(started) < max(expected, planned) or len(snapshot.pods) != len(started):
+    deleting = snapshot.datacenter.metadata.deletion_timestamp is not None
+    planned = 0 if deleting else sum(rack.nodes for rack in snapshot.datacenter.plan)
+    if not started or len(started) < max(snapshot.replicas, planned) or len(snapshot.pods) != len(started):
         return False
-    if needs_rollout(snapshot):
+    if needs_rollout(snapshot) or wants_shrink(snapshot):
         return all(live.rolled for live in snapshot.racks.values())
     if fingerprint(snapshot) == snapshot.memory.healthy:
         return False

@@ -13,7 +13,7 @@ from controllers.cassandra.actions import Action, CreateRack, Event, ScaleRack, 
 from controllers.cassandra.datacenter import RackPlan
 from controllers.cassandra.decide.health import unhealthy
 from controllers.cassandra.decide.objects import NameTaken
-from controllers.cassandra.state import Snapshot
+from controllers.cassandra.state import RackSet, Snapshot
 from missioncontrol.api.names import Annotation, EventReason
 
 
@@ -35,19 +35,56 @@ def rack_actions(snapshot: Snapshot) -> list[Action]:
     actions: list[Action] = []
     for rack in snapshot.datacenter.plan:
         live = snapshot.racks.get(rack.statefulset)
+        replicas = _target(snapshot, rack, live)
         if live is None:
-            actions.append(CreateRack(rack.statefulset))
+            actions.append(CreateRack(rack.statefulset, replicas))
             continue
         if live.owner_uid != snapshot.datacenter.uid:
             raise NameTaken(
                 f"StatefulSet {live.name} exists and does not belong to this datacenter; "
                 "rename the rack or remove that object"
             )
-        if live.replicas < rack.nodes:
-            note = f"Scaling up rack {rack.name} from {live.replicas} to {rack.nodes} nodes"
+        if live.replicas < replicas:
+            note = f"Scaling up rack {rack.name} from {live.replicas} to {replicas} nodes"
             event = Event(EventReason.SCALING_UP_RACK, note)
-            actions.append(ScaleRack(rack.statefulset, rack.nodes, live.resource_version, event))
+            actions.append(ScaleRack(rack.statefulset, replicas, live.resource_version, event))
     return actions
+
+
+def _target(snapshot: Snapshot, rack: RackPlan, live: RackSet | None) -> int:
+    """How many pods a rack is to have at least; taking pods away is not decided here."""
+    if snapshot.datacenter.spec.stopped:
+        return 0
+    if live is None or live.replicas == 0:
+        # its members come back, all of them: only a running node can leave the ring
+        return max(rack.nodes, members(snapshot, rack))
+    return rack.nodes
+
+
+def members(snapshot: Snapshot, rack: RackPlan) -> int:
+    """How many pods a rack needs so that every member of the ring in it has its own."""
+    known = snapshot.datacenter.status.node_statuses or {}
+    ordinals = (name.rpartition("-") for name in known if not snapshot.is_gone(name))
+    found = [int(last) for stem, _, last in ordinals if stem == rack.statefulset and last.isdecimal()]
+    return max(found, default=-1) + 1
+
+
+def grows(snapshot: Snapshot, actions: list[Action]) -> bool:
+    """Whether actions make place for nodes that are new to the ring."""
+    plan = {rack.statefulset: rack for rack in snapshot.datacenter.plan}
+    return any(
+        isinstance(action, CreateRack | ScaleRack)
+        and action.replicas > members(snapshot, plan[action.statefulset])
+        for action in actions
+    )
+
+
+def changed_racks(snapshot: Snapshot) -> list[UpdateRack]:
+    """All racks whose template is to change, for a moment at which nobody runs."""
+    if not may_update(snapshot):
+        return []
+    different = (rack for rack in snapshot.datacenter.plan if _differs(snapshot, rack))
+    return [_update(snapshot, rack, forced=False) for rack in different]
 
 
 def may_update(snapshot: Snapshot) -> bool:
@@ -71,9 +108,9 @@ def repair(snapshot: Snapshot) -> UpdateRack | None:
 def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
     """The next step of a rolling change. To be asked only when every node is started."""
     different = [rack for rack in snapshot.datacenter.plan if allowed and _differs(snapshot, rack)]
-    rolling = [live.rack for live in snapshot.racks.values() if not live.rolled]
-    if rolling:
-        return Rollout(waiting=f"rack {rolling[0]} is being replaced pod by pod")
+    busy = rolling(snapshot)
+    if busy:
+        return Rollout(waiting=f"rack {busy} is being replaced pod by pod")
     if not different:
         return Rollout()
     if not may_update(snapshot):
@@ -82,6 +119,11 @@ def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
     if reason:
         return Rollout(waiting=f"rack {different[0].name} is to be updated, but {reason}", ask_again=True)
     return Rollout(action=_update(snapshot, different[0], forced=False))
+
+
+def rolling(snapshot: Snapshot) -> str:
+    """A rack whose pods are being replaced; empty when there is none."""
+    return next((live.rack for live in snapshot.racks.values() if not live.rolled), "")
 
 
 def needs_rollout(snapshot: Snapshot) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.render.statefulset import DATA_VOLUME
 from controllers.cassandra.state import Snapshot
-from missioncontrol.api.names import Annotation, Condition
+from missioncontrol.api.names import Condition
 
 _LATER = "is not supported yet"
 
@@ -42,7 +42,6 @@ def _impossible(datacenter: Datacenter) -> Iterator[str]:
 def _unsupported(datacenter: Datacenter) -> Iterator[str]:
     spec = datacenter.spec
     flags = {
-        "spec.stopped": bool(spec.stopped),
         "spec.replaceNodes": bool(spec.replace_nodes),
         "spec.rollingRestartRequested": bool(spec.rolling_restart_requested),
         "spec.canaryUpgrade": bool(spec.canary_upgrade),
@@ -64,18 +63,10 @@ def _changes(snapshot: Snapshot) -> Iterator[str]:
     planned = {rack.statefulset: rack for rack in datacenter.plan}
     for name, live in sorted(snapshot.racks.items()):
         if name not in planned:
-            yield f"spec.racks: rack {live.rack!r} has nodes; removing or renaming a rack {_LATER}"
-    lost = {live.rack for live in snapshot.racks.values()}
-    known = {node.rack for node in (datacenter.status.node_statuses or {}).values()}
-    if is_true(datacenter, Condition.INITIALIZED):
-        for rack in datacenter.plan:
-            if rack.statefulset not in snapshot.racks and not {rack.name, rack.label} & (lost | known):
-                yield f"spec.racks: adding the rack {rack.name!r} to a running datacenter {_LATER}"
-    present = sum(live.replicas for live in snapshot.racks.values())
-    if any(
-        snapshot.racks[name].replicas > rack.nodes for name, rack in planned.items() if name in snapshot.racks
-    ):
-        yield f"spec.size: shrinking from {present} to {datacenter.spec.size} nodes {_LATER}"
+            yield (
+                f"spec.racks: rack {live.rack!r} has nodes; a rack can neither be removed nor renamed: put "
+                "it back under its name, and lower spec.size if there are to be fewer nodes"
+            )
     yield from _storage_changes(snapshot)
 
 
@@ -98,16 +89,6 @@ def _storage_changes(snapshot: Snapshot) -> Iterator[str]:
     known = {name for live in snapshot.racks.values() for name in live.storage}
     for name in sorted(known - set(claims)):
         yield f"spec.storageConfig.additionalVolumes: removing the volume {name!r} {_LATER}"
-
-
-def deletion_refusal(datacenter: Datacenter) -> str:
-    """Why a deletion cannot be carried out, if it cannot."""
-    if datacenter.annotated(Annotation.DECOMMISSION_ON_DELETE):
-        return (
-            f"metadata.annotations[{Annotation.DECOMMISSION_ON_DELETE}]: decommissioning before the deletion "
-            f"{_LATER}; remove the annotation to delete the datacenter without it"
-        )
-    return ""
 
 
 def is_true(datacenter: Datacenter, kind: Condition) -> bool:

@@ -12,7 +12,7 @@ from missioncontrol.api.names import Component
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, CASSANDRA_TASKS, PODS, STATEFUL_SETS, Resource
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
-from tests.processes import Operator, Simulator, eventually, install
+from tests.processes import Operator, Simulator, call, eventually, install
 
 Json = dict[str, Any]
 
@@ -144,6 +144,13 @@ class Plane:
         """The calls to the management APIs of this namespace, in order."""
         found: list[Json] = self.simulator.admin("calls", namespace=self.namespace)
         return [each for each in found if path in each["path"]]
+
+    def call(self, method: str, pod: str, path: str, body: Json | None = None) -> str:
+        """Call the management API of a pod, as somebody other than the operator."""
+        url = f"{self.simulator.url}/pods/{self.namespace}/{pod}{path}"
+        status, answer = call(method, url, body)
+        assert status < 300, answer
+        return answer
 
     def history(self, *kinds: str) -> list[Json]:
         """What happened to the nodes of this namespace, in order."""

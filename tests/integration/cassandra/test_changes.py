@@ -146,10 +146,8 @@ def test_what_is_not_supported_is_refused_with_its_path(operator: OperatorProces
 
     said = eventually(message, "the datacenter is refused")
     assert said.startswith("spec.size: ")
-    plane.patch_datacenter({"spec": {"size": 3, "stopped": True}})
-    eventually(lambda: message().startswith("spec.stopped: "), "the stop is refused")
     assert all(each["spec"]["replicas"] == 1 for each in plane.statefulsets().values())
-    plane.patch_datacenter({"spec": {"stopped": None}})
+    plane.patch_datacenter({"spec": {"size": 3}})
     plane.wait_settled()
     eventually(lambda: message() == "", "the datacenter is valid again")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.state import (
+    Claim,
     Endpoint,
     Existing,
     Gossip,
@@ -117,6 +118,23 @@ def rack_set(rack: int, *, replicas: int = 1, digest: str = "same", **more: Any)
         **more,
     }
     return RackSet(**values)
+
+
+def claim(pod_name: str, *, size: str = "2Gi", left: bool = False, **more: Any) -> Claim:
+    """The claim of a pod's data."""
+    values: dict[str, Any] = {
+        "name": f"server-data-{pod_name}",
+        "uid": f"uid-{pod_name}",
+        "requested": size,
+        "capacity": size,
+        "storage_class": "standard",
+        "created_at": NOW - timedelta(seconds=60),
+        "deleting": False,
+        "left": left,
+        "conditions": {},
+        **more,
+    }
+    return Claim(**values)
 
 
 def snapshot(

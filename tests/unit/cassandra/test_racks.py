@@ -21,7 +21,7 @@ def proof(**changes: object) -> Observations:
 
 def test_missing_racks_are_all_made_at_once() -> None:
     made = rack_actions(snapshot(sets=[]))
-    assert made == [CreateRack(f"demo-dc1-r{rack}-sts") for rack in (1, 2, 3)]
+    assert made == [CreateRack(f"demo-dc1-r{rack}-sts", 1) for rack in (1, 2, 3)]
 
 
 def test_all_racks_grow_at_once_each_to_its_share() -> None:
