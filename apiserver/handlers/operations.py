@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +29,12 @@ from apiserver.translate.face import Obj
 from apiserver.translate.objects import to_stored, to_virtual
 from missioncontrol.api.names import Annotation
 from missioncontrol.api.registry import OPERATIONS_BY_SINGULAR, StoredAs
-from missioncontrol.planning import rolling_restart
-from missioncontrol.planning.rolling_restart import FINISHED, Plan, Refusal
+from missioncontrol.planning import catalog
+from missioncontrol.planning.plans import FINISHED, Plan, Refusal
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-Planner = Callable[..., Plan | Refusal]
-PLANNERS: Mapping[str, Planner] = {"RollingRestart": rolling_restart.plan}
 
 
 async def create(context: Context, call: Call, served: Served) -> web.StreamResponse:
@@ -186,8 +184,8 @@ async def _list(context: Context, call: Call, served: Served, term: FieldTerm) -
 
 
 def _plan(served: Served, spec: Obj, situation: Situation) -> Plan | Refusal:
-    planner = PLANNERS[served.info.resource.kind]
-    return planner(spec, situation.cluster, situation.datacenters, others=situation.others)
+    typed = {**spec, "type": served.info.resource.kind}
+    return catalog.plan(typed, situation.cluster, situation.datacenters, others=situation.others)
 
 
 async def _with_plan(context: Context, call: Call, served: Served, virtual: Obj, stored: Obj) -> Obj:

@@ -67,7 +67,7 @@ class ExtraVolumes(KubeModel):
     pvcs: list[AdditionalVolume] = Field(default_factory=list, description="Claims made for every pod.")
 
 
-class Rebuild(KubeModel):
+class RebuildOptions(KubeModel):
     """How data is streamed into a datacenter that is added."""
 
     source_dc: str | None = Field(
@@ -133,7 +133,9 @@ class DatacenterOptions(KubeModel):
     read_only_root_filesystem: bool | None = Field(
         None, description="Mount the root file system of the containers read-only; unset follows the version."
     )
-    rebuild: Rebuild | None = Field(None, description="How data is streamed into a datacenter that is added.")
+    rebuild: RebuildOptions | None = Field(
+        None, description="How data is streamed into a datacenter that is added."
+    )
 
 
 class MetaTags(KubeModel):

@@ -47,7 +47,7 @@ class OperationSpec(KubeModel):
 class RollingRestartArguments(KubeModel):
     """The arguments of a rolling restart."""
 
-    racks: Annotated[list[str], LIST_SET] = Field(
+    racks: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], LIST_SET] = Field(
         default_factory=list,
         max_length=100,
         description="Names of the racks to restart, in the datacenters that have them; all racks if empty.",
@@ -83,6 +83,13 @@ class OperationPlan(KubeModel):
     message: str | None = Field(None, description="The plan in a sentence.")
 
 
+class NodeFailure(KubeModel):
+    """A node on which an operation failed."""
+
+    name: str = Field(description="The node, by the name of its pod.")
+    message: str | None = Field(None, description="Why it failed there.")
+
+
 class OperationDatacenterStatus(KubeModel):
     """How far an operation is in one datacenter."""
 
@@ -91,6 +98,11 @@ class OperationDatacenterStatus(KubeModel):
     total: Int32 | None = Field(None, description="Nodes to work on.")
     succeeded: Int32 | None = Field(None, description="Nodes that are done.")
     failed: Int32 | None = Field(None, description="Nodes on which it failed.")
+    failures: Annotated[list[NodeFailure], list_map("name")] = Field(
+        default_factory=list,
+        max_length=100,
+        description="The first hundred of these nodes, and what they said.",
+    )
     phase: OperationPhase | None = Field(
         None, description="Pending, Queued, Running, Complete, Failed or Cancelled."
     )

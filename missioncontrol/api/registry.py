@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from missioncontrol.api import columns as c
+from missioncontrol.api import operation_kinds as o
 from missioncontrol.api import resources as r
 from missioncontrol.api.cluster import MissionControlClusterSpec, MissionControlClusterStatus
 from missioncontrol.api.data_plane import DataPlaneSpec, DataPlaneStatus
@@ -142,6 +143,41 @@ OPERATION_KINDS: Final[tuple[KindInfo, ...]] = (
         "Restarts all nodes of a cluster, rack by rack and one node at a time.",
         RollingRestartSpec,
         RollingRestartArguments,
+    ),
+    _operation(
+        r.CLEANUPS,
+        "Lets every node drop the data that it is no longer a replica of, as after a cluster has grown.",
+        o.CleanupSpec,
+        o.CleanupArguments,
+    ),
+    _operation(
+        r.REBUILDS,
+        "Lets every node of a datacenter stream its data from another one, as after a datacenter was added.",
+        o.RebuildSpec,
+        o.RebuildArguments,
+    ),
+    _operation(
+        r.SSTABLE_UPGRADES,
+        "Lets every node rewrite its SSTables in the format of the version it runs, as after an upgrade.",
+        o.SSTableUpgradeSpec,
+        o.SSTableUpgradeArguments,
+    ),
+    _operation(
+        r.SCRUBS,
+        "Lets every node rewrite its SSTables and leave out what is corrupt.",
+        o.ScrubSpec,
+        o.ScrubArguments,
+    ),
+    _operation(r.COMPACTIONS, "Lets every node merge its SSTables.", o.CompactionSpec, o.CompactionArguments),
+    _operation(
+        r.GARBAGE_COLLECTIONS,
+        "Lets every node remove deleted data from its SSTables.",
+        o.GarbageCollectionSpec,
+        o.GarbageCollectionArguments,
+    ),
+    _operation(r.FLUSHES, "Lets every node write its memtables to disk.", o.FlushSpec, o.FlushArguments),
+    _operation(
+        r.TOKEN_MOVES, "Moves nodes to other tokens, one at a time.", o.TokenMoveSpec, o.TokenMoveArguments
     ),
 )
 

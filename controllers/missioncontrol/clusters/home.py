@@ -13,7 +13,7 @@ from controllers.runtime.outcome import HOME, Key
 from missioncontrol.api.names import Annotation, OperationPhase, clean_label_value
 from missioncontrol.kube.informer import Informer
 from missioncontrol.kube.views import Object, Secret
-from missioncontrol.planning.rolling_restart import describe
+from missioncontrol.planning.plans import describe
 from missioncontrol.validation.cluster import spec_view
 
 BY_DATABASE = "database"

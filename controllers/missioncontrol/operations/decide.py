@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.missioncontrol.operations.model import Operation, PlaneTasks, Task, Unit
+from controllers.missioncontrol.operations.model import MOST_FAILURES, Operation, PlaneTasks, Task, Unit
 from missioncontrol.api.names import OperationPhase, Reason
 
 _ENDED = (OperationPhase.COMPLETE, OperationPhase.FAILED, OperationPhase.CANCELLED)
@@ -49,7 +49,7 @@ def advance(
 
     if all(state.phase is OperationPhase.COMPLETE for state in states):
         done = sum(int(each.get("succeeded") or 0) for each in entries)
-        return told(OperationPhase.COMPLETE, Reason.COMPLETED, f"{_nodes(done)} restarted")
+        return told(OperationPhase.COMPLETE, Reason.COMPLETED, f"{_nodes(done)} {operation.done}")
     if active:
         text = "; ".join(state.message for state in active)
         stopping = "is stopping: " if operation.cancelled else ""
@@ -109,15 +109,20 @@ def _seen(operation: Operation, unit: Unit, task: Task, plane: PlaneTasks) -> _S
             unit,
             task,
             OperationPhase.CANCELLED,
-            f"{title} was stopped with {_nodes(task.succeeded)} restarted",
+            f"{title} was stopped with {_nodes(task.succeeded)} {operation.done}",
         )
     if task.finished and task.failed:
-        detail = f": {task.message}" if task.message else ""
+        said = "; ".join(f"{pod}: {why}" for pod, why in task.failed_nodes[:3]) or task.message
+        detail = f": {said}" if said else ""
         return _State(unit, task, OperationPhase.FAILED, f"{title} failed on {_nodes(task.failures)}{detail}")
     if task.finished:
-        return _State(unit, task, OperationPhase.COMPLETE, f"{title}: {_nodes(task.succeeded)} restarted")
+        return _State(
+            unit, task, OperationPhase.COMPLETE, f"{title}: {_nodes(task.succeeded)} {operation.done}"
+        )
     away = f"; {plane.absence}" if plane.absence else ""
-    return _State(unit, task, OperationPhase.RUNNING, f"{title}: {_nodes(task.succeeded)} restarted{away}")
+    return _State(
+        unit, task, OperationPhase.RUNNING, f"{title}: {_nodes(task.succeeded)} {operation.done}{away}"
+    )
 
 
 def _entries(
@@ -137,19 +142,20 @@ def _entries(
         mine = [state for state in states if state.unit.datacenter == name]
         seen = [state.task for state in mine if state.task is not None]
         phase = _joint([state.phase for state in mine])
-        entries.append(
-            {
-                "name": name,
-                "dataPlane": mine[0].unit.plane,
-                "total": totals.get(name, 0),
-                "succeeded": sum(task.succeeded for task in seen)
-                if seen
-                else int(recorded.get("succeeded") or 0),
-                "failed": sum(task.failures for task in seen) if seen else int(recorded.get("failed") or 0),
-                "phase": str(phase),
-                "message": _entry_message(phase, mine, planes),
-            }
-        )
+        entry: dict[str, Any] = {
+            "name": name,
+            "dataPlane": mine[0].unit.plane,
+            "total": totals.get(name, 0),
+            # what was told once is not taken back, as when a plane forgets what it did
+            "succeeded": max(sum(task.succeeded for task in seen), int(recorded.get("succeeded") or 0)),
+            "failed": max(sum(task.failures for task in seen), int(recorded.get("failed") or 0)),
+            "phase": str(phase),
+            "message": _entry_message(phase, mine, planes),
+        }
+        failures = [{"name": pod, "message": why} for task in seen for pod, why in task.failed_nodes]
+        if failures or recorded.get("failures"):
+            entry["failures"] = failures[:MOST_FAILURES] or recorded["failures"]
+        entries.append(entry)
     return tuple(entries)
 
 

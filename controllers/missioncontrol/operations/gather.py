@@ -11,6 +11,7 @@ from controllers.missioncontrol.clusters.facts import Cluster, PlaneFacts
 from controllers.missioncontrol.clusters.home import Home
 from controllers.missioncontrol.dataplanes.member import BY_CLUSTER, Member, cluster_key
 from controllers.missioncontrol.dataplanes.status import stamp
+from controllers.missioncontrol.operations.jobs import units
 from controllers.missioncontrol.operations.model import (
     Operation,
     PlaneTasks,
@@ -18,10 +19,11 @@ from controllers.missioncontrol.operations.model import (
     label_value,
     read_operation,
     read_task,
-    units,
 )
 from missioncontrol.api.names import Label
 from missioncontrol.kube.views import Object
+from missioncontrol.planning.catalog import CATALOG
+from missioncontrol.planning.plans import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,10 @@ def scene_of(home: Home, stored: Object) -> Scene:
     kept = home.clusters.get(operation.meta.namespace, operation.cluster)
     cluster = home.cluster(operation.meta.namespace, operation.cluster)
     datacenters = [_plain(each) for each in home.datacenters.by(BY_CLUSTER, key)]
+    stored_cluster = _plain(kept) if kept else None
     parts: list[Unit] = []
-    if cluster is not None:
-        parts = units(
-            operation,
-            database=cluster.database_name,
-            planes={each.name: each.plane for each in cluster.datacenters},
-            racks={each.name: each.racks for each in cluster.datacenters},
-        )
+    if cluster is not None and stored_cluster is not None:
+        parts = units(operation, cluster, _chosen(operation, stored_cluster, datacenters))
     names = dict.fromkeys((*(unit.plane for unit in parts), *_recorded_planes(operation)))
     steps = (operation.status.get("plan") or {}).get("steps") or ()
     totals: dict[str, int] = {}
@@ -59,7 +57,13 @@ def scene_of(home: Home, stored: Object) -> Scene:
         name = str(step.get("datacenter"))
         totals[name] = totals.get(name, 0) + len(step.get("pods") or ())
     planes = {name: plane_tasks(home, operation, name) for name in names}
-    return Scene(operation, cluster, _plain(kept) if kept else None, datacenters, parts, planes, totals)
+    return Scene(operation, cluster, stored_cluster, datacenters, parts, planes, totals)
+
+
+def _chosen(operation: Operation, cluster: dict[str, Any], datacenters: list[dict[str, Any]]) -> list[str]:
+    """The datacenters to work on; none for a kind that a later release knows and this one does not."""
+    entry = CATALOG.get(operation.type)
+    return entry.choose(Outlook.of(operation.spec, cluster, datacenters)) if entry is not None else []
 
 
 def plane_tasks(home: Home, operation: Operation, plane: str) -> PlaneTasks:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from controllers.missioncontrol.conditions import find, holds
 from controllers.missioncontrol.identity import Owner
-from missioncontrol.api.names import Annotation, Condition, Label, OperationPhase, statefulset_name
+from missioncontrol.api.names import Annotation, Condition, Label, OperationPhase
 from missioncontrol.kube.views import Meta, Object
-from missioncontrol.planning.rolling_restart import FINISHED, describe
+from missioncontrol.planning.catalog import CATALOG
+from missioncontrol.planning.plans import FINISHED, describe
 
 LABEL_LIMIT: Final = 63
-DISRUPTIVE: Final = frozenset({"RollingRestart"})
+MOST_FAILURES: Final = 100
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,22 @@ class Operation:
         """Kind and name, as people know it."""
         return describe({"metadata": {"name": self.meta.name}, "spec": self.spec})
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other such operation may work on the cluster at the same time."""
+        return self.type not in CATALOG or CATALOG[self.type].exclusive
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments of its own kind."""
+        found = self.spec.get(self.type.lower())
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def done(self) -> str:
+        """What was done to a node that is done: "restarted"."""
+        return CATALOG[self.type].done if self.type in CATALOG else "done"
+
     def recorded(self, datacenter: str) -> Mapping[str, Any]:
         """What the status says of a datacenter."""
         entries = self.status.get("datacenters") or ()
@@ -65,12 +82,13 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One K8ssandraTask: one datacenter, or one rack of it."""
+    """One K8ssandraTask: one datacenter, or one rack or some pods of it."""
 
     datacenter: str
     plane: str
     task: str
     rack: str = ""
+    pods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,8 @@ class Task:
     succeeded: int = 0
     failures: int = 0
     message: str = ""
+    failed_nodes: tuple[tuple[str, str], ...] = ()
+    """The nodes on which it failed, and what they said."""
 
     @property
     def cancel_asked(self) -> bool:
@@ -132,7 +152,22 @@ def read_task(obj: Object) -> Task:
         succeeded=int(status.get("succeeded") or 0),
         failures=failures,
         message=str((told or {}).get("message") or ""),
+        failed_nodes=_failed_nodes(status),
     )
+
+
+def _failed_nodes(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    states = {
+        pod: state
+        for each in (status.get("datacenters") or {}).values()
+        for pod, state in (each.get("podStatuses") or {}).items()
+    }
+    failed = [
+        (pod, str(state.get("error") or "failed"))
+        for pod, state in sorted(states.items())
+        if state.get("status") == "ERROR"
+    ]
+    return tuple(failed[:MOST_FAILURES])
 
 
 def task_labels(owner: Owner, operation: str) -> dict[str, str]:
@@ -145,50 +180,3 @@ def label_value(name: str) -> str:
     if len(name) <= LABEL_LIMIT:
         return name
     return f"{name[: LABEL_LIMIT - 9].rstrip('.-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def units(
-    operation: Operation, *, database: str, planes: Mapping[str, str], racks: Mapping[str, Sequence[str]]
-) -> list[Unit]:
-    """What has to be done, in order: the datacenters as listed, named racks by their StatefulSets.
-
-    ``planes`` maps the datacenters of the cluster, in its order, to planes; ``racks`` to their racks.
-    """
-    wanted = [str(each) for each in operation.spec.get("datacenters") or ()] or list(planes)
-    arguments = operation.spec.get(operation.type.lower()) or {}
-    only = [str(each) for each in arguments.get("racks") or ()]
-    found = []
-    for name in wanted:
-        if name not in planes:
-            continue
-        base = f"{operation.meta.name}-{name}"
-        if not only:
-            found.append(Unit(name, planes[name], label_value(base)))
-            continue
-        chosen = [rack for rack in racks.get(name, ()) if rack in only]
-        for rack in sorted(chosen, key=lambda each: statefulset_name(database, name, each)):
-            found.append(Unit(name, planes[name], label_value(f"{base}-{rack}"), rack))
-    return found
-
-
-def render_task(operation: Operation, unit: Unit, owner: Owner) -> dict[str, Any]:
-    """The K8ssandraTask of a unit. It is kept until the operation is deleted: a task that its plane cleared
-    away while nobody looked would have to be started again to learn how it ended."""
-    job: dict[str, Any] = {"name": operation.meta.name, "command": "restart"}
-    if unit.rack:
-        job["args"] = {"rack": unit.rack}
-    return {
-        "apiVersion": "control.k8ssandra.io/v1alpha1",
-        "kind": "K8ssandraTask",
-        "metadata": {
-            "name": unit.task,
-            "namespace": operation.meta.namespace,
-            "labels": task_labels(owner, operation.meta.name),
-        },
-        "spec": {
-            "cluster": {"name": owner.name, "namespace": owner.namespace},
-            "datacenters": [unit.datacenter],
-            "dcConcurrencyPolicy": "Forbid",
-            "template": {"jobs": [job], "ttlSecondsAfterFinished": 0},
-        },
-    }

@@ -31,7 +31,8 @@ from missioncontrol.api.names import EventReason, Finalizer, OperationPhase, Rea
 from missioncontrol.api.resources import STORED_OPERATIONS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import Conflict, NotFound
-from missioncontrol.planning.rolling_restart import Plan, Refusal, plan
+from missioncontrol.planning.catalog import plan
+from missioncontrol.planning.plans import Plan, Refusal
 
 QUEUE_SECONDS = 15.0
 """Queued operations are asked for when a cluster or another operation changes; this is for what is missed."""

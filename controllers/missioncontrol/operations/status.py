@@ -9,7 +9,7 @@ from controllers.missioncontrol.conditions import Verdict, merge
 from controllers.missioncontrol.operations.decide import Progress
 from controllers.missioncontrol.operations.model import Operation
 from missioncontrol.api.names import Condition, OperationPhase, Reason
-from missioncontrol.planning.rolling_restart import FINISHED, Plan
+from missioncontrol.planning.plans import FINISHED, Plan
 
 _OUTCOMES = {
     OperationPhase.COMPLETE: Condition.COMPLETE,

@@ -8,7 +8,8 @@ from controllers.missioncontrol.dataplanes.member import Member
 from controllers.missioncontrol.identity import FIELD_MANAGER, describe_owner
 from controllers.missioncontrol.operations.decide import advance
 from controllers.missioncontrol.operations.gather import Scene, scene_of
-from controllers.missioncontrol.operations.model import Task, Unit, label_value, render_task
+from controllers.missioncontrol.operations.jobs import render_task
+from controllers.missioncontrol.operations.model import Task, Unit, label_value
 from controllers.runtime.outcome import Done, Key, Outcome, RequeueAfter
 from missioncontrol.api.names import Annotation, Label, OperationPhase
 from missioncontrol.api.resources import K8SSANDRA_TASKS
@@ -51,7 +52,7 @@ class Tasks:
 
     async def _start(self, scene: Scene, member: Member, unit: Unit) -> Outcome:
         assert scene.cluster is not None
-        body = render_task(scene.operation, unit, scene.cluster.owner)
+        body = render_task(scene.operation, unit, scene.cluster)
         try:
             await act.create(member.cluster.client, K8SSANDRA_TASKS, body)
         except AlreadyExists:

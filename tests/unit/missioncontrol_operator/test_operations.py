@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controllers.missioncontrol.clusters.facts import read_cluster
 from controllers.missioncontrol.operations.decide import Progress, advance
+from controllers.missioncontrol.operations.jobs import COMMANDS, render_task, units
 from controllers.missioncontrol.operations.model import (
     Operation,
     PlaneTasks,
@@ -17,16 +19,29 @@ from controllers.missioncontrol.operations.model import (
     Unit,
     label_value,
     read_task,
-    render_task,
-    units,
 )
 from controllers.missioncontrol.operations.queue import ahead
+from missioncontrol.api.registry import OPERATION_KINDS
 from missioncontrol.kube.views import Meta, Object
-from tests.unit.missioncontrol_operator.conftest import OWNER
+from tests.unit.missioncontrol_operator.conftest import ID, OWNER
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-PLANES = {"dc1": "p1", "dc2": "p2"}
-RACKS = {"dc1": ("r1", "r2"), "dc2": ("r1",)}
+ENTRIES = [
+    {
+        "metadata": {"name": "dc1"},
+        "k8sContext": "p1",
+        "size": 3,
+        "racks": [{"name": "r1"}, {"name": "r2"}],
+        "datacenterName": "Europe",
+    },
+    {"metadata": {"name": "dc2"}, "k8sContext": "p2", "size": 1, "racks": [{"name": "r1"}]},
+]
+CLUSTER = read_cluster(
+    metadata={"namespace": "store", "name": "demo", "uid": "u", "generation": 1},
+    spec={"k8ssandra": {"cassandra": {"datacenters": ENTRIES}}},
+    status={},
+    control_plane=ID,
+)
 
 
 def operation(
@@ -37,6 +52,7 @@ def operation(
     status: dict[str, Any] | None = None,
     cluster: str = "demo",
     cancel: bool = False,
+    kind: str = "RollingRestart",
     **spec: Any,
 ) -> Operation:
     meta = Meta(
@@ -47,7 +63,7 @@ def operation(
         annotations={"missioncontrol.io/cancel": "true"} if cancel else {},
     )
     told = {**(status or {}), **({"phase": phase} if phase else {})}
-    return Operation(meta, "RollingRestart", cluster, {"type": "RollingRestart", **spec}, told)
+    return Operation(meta, kind, cluster, {"type": kind, **spec}, told)
 
 
 def task(
@@ -73,19 +89,81 @@ def task(
     ids=["all", "as listed", "racks by their StatefulSets", "only where the rack is"],
 )
 def test_units_follow_the_listed_order(spec: dict[str, Any], names: list[str]) -> None:
-    found = units(operation(**spec), database="demo", planes=PLANES, racks=RACKS)
+    chosen = spec.get("datacenters") or ["dc1", "dc2"]
+    found = units(operation(**spec), CLUSTER, chosen)
     assert [each.task for each in found] == names
 
 
 def test_a_task_names_its_datacenter_and_is_kept() -> None:
-    body = render_task(operation(), Unit("dc1", "p1", "t", "r2"), OWNER)
+    body = render_task(operation(), Unit("dc1", "p1", "t", "r2"), CLUSTER)
     assert body["spec"]["datacenters"] == ["dc1"]
     assert body["spec"]["template"] == {
         "jobs": [{"name": "rollingrestart.r1", "command": "restart", "args": {"rack": "r2"}}],
         "ttlSecondsAfterFinished": 0,
+        "concurrencyPolicy": "Allow",
     }
     assert OWNER.owns(body["metadata"]["labels"])
     assert body["metadata"]["labels"]["missioncontrol.io/operation"] == "rollingrestart.r1"
+
+
+def template(kind: str, arguments: dict[str, Any], *, pods: tuple[str, ...] = ()) -> dict[str, Any]:
+    asked = operation("x.x", kind=kind, **{kind.lower(): arguments})
+    found: dict[str, Any] = render_task(asked, Unit("dc2", "p2", "t", pods=pods), CLUSTER)["spec"]["template"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "command", "args"),
+    [
+        ("Cleanup", {}, "cleanup", None),
+        (
+            "SSTableUpgrade",
+            {"keyspace": "ks", "tables": ["a"], "jobs": 0},
+            "upgradesstables",
+            {"keyspace_name": "ks", "tables": ["a"], "jobs": 0},
+        ),
+        ("Flush", {"keyspace": "ks"}, "flush", {"keyspace_name": "ks"}),
+        ("GarbageCollection", {"jobs": 2}, "garbagecollect", {"jobs": 2}),
+        (
+            "Scrub",
+            {"noSnapshot": True, "noValidate": False, "skipCorrupted": True},
+            "scrub",
+            {"no_snapshot": True, "skip_corrupted": True},
+        ),
+        (
+            "Compaction",
+            {"startToken": "-1", "endToken": "1", "splitOutput": False},
+            "compact",
+            {"start_token": "-1", "end_token": "1"},
+        ),
+        ("Compaction", {"splitOutput": True}, "compact", {"split_output": True}),
+        ("Rebuild", {"sourceDatacenter": "dc1"}, "rebuild", {"source_datacenter": "Europe"}),
+    ],
+)
+def test_arguments_reach_the_task_under_upstreams_names(
+    kind: str, arguments: dict[str, Any], command: str, args: dict[str, Any] | None
+) -> None:
+    [job] = template(kind, arguments)["jobs"]
+    assert (job["command"], job.get("args")) == (command, args)
+
+
+def test_a_move_goes_to_the_datacenters_of_its_nodes() -> None:
+    tokens = {"demo-dc2-r1-sts-0": "5"}
+    asked = operation("x.x", kind="TokenMove", tokenmove={"tokens": tokens})
+    [unit] = units(asked, CLUSTER, ["dc1", "dc2"])
+    assert (unit.datacenter, unit.pods) == ("dc2", ("demo-dc2-r1-sts-0",))
+    [job] = template("TokenMove", {"tokens": tokens}, pods=unit.pods)["jobs"]
+    assert job["args"] == {"new_tokens": tokens}
+
+
+def test_the_pace_of_a_task_is_that_of_its_operation() -> None:
+    found = template("Cleanup", {"maxConcurrentPods": 3, "retries": 2})
+    assert (found["maxConcurrentPods"], found["retries"]) == (3, 2)
+    assert template("Cleanup", {"retries": 0})["restartPolicy"] == "Never"
+
+
+def test_every_kind_of_operation_has_a_command() -> None:
+    assert set(COMMANDS) == {each.resource.kind for each in OPERATION_KINDS}
 
 
 @given(st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?", fullmatch=True))

@@ -1,4 +1,4 @@
-"""The order of a rolling restart, and what it refuses."""
+"""The plans of operations: their order, what stays available, and what they refuse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from missioncontrol.planning.rolling_restart import Plan, Refusal, plan
+from missioncontrol.api.registry import OPERATION_KINDS
+from missioncontrol.planning.catalog import CATALOG, plan
+from missioncontrol.planning.plans import Plan, Refusal
 
 
 def cluster(*datacenters: str, **metadata: Any) -> dict[str, Any]:
@@ -43,14 +45,16 @@ def datacenter(
 
 def planned(spec: dict[str, Any], *datacenters: dict[str, Any], **options: Any) -> Plan:
     names = [each["spec"]["name"] for each in datacenters]
-    outcome = plan({"clusterName": "demo", **spec}, cluster(*names), datacenters, **options)
+    outcome = plan(
+        {"type": "RollingRestart", "clusterName": "demo", **spec}, cluster(*names), datacenters, **options
+    )
     assert isinstance(outcome, Plan), outcome
     return outcome
 
 
 def refused(spec: dict[str, Any], *datacenters: dict[str, Any]) -> Refusal:
     names = [each["spec"]["name"] for each in datacenters]
-    outcome = plan({"clusterName": "demo", **spec}, cluster(*names), datacenters)
+    outcome = plan({"type": "RollingRestart", "clusterName": "demo", **spec}, cluster(*names), datacenters)
     assert isinstance(outcome, Refusal), outcome
     return outcome
 
@@ -149,6 +153,100 @@ def test_an_unknown_cluster_is_refused() -> None:
 
 def test_datacenters_of_other_clusters_do_not_count() -> None:
     other = datacenter("dc1", {"r1": 5}, cluster_name="other")
-    outcome = plan({"clusterName": "demo"}, cluster("dc1"), [other, datacenter("dc1", {"r1": 1})])
+    typed = {"type": "RollingRestart", "clusterName": "demo"}
+    outcome = plan(typed, cluster("dc1"), [other, datacenter("dc1", {"r1": 1})])
     assert isinstance(outcome, Plan)
     assert outcome.pods_touched == 1
+
+
+# --- the other kinds -----------------------------------------------------------------------------
+
+TWO = (datacenter("dc1", {"r1": 2, "r2": 1}), datacenter("dc2", {"r1": 1}))
+
+
+def test_every_kind_of_operation_has_a_planner() -> None:
+    assert set(CATALOG) == {each.resource.kind for each in OPERATION_KINDS}
+
+
+def test_a_job_goes_up_the_ordinals_and_takes_no_node_down() -> None:
+    outcome = planned({"type": "Cleanup", "cleanup": {"maxConcurrentPods": 2}}, *TWO)
+    assert pods(outcome) == [
+        "demo-dc1-r1-sts-0",
+        "demo-dc1-r1-sts-1",
+        "demo-dc1-r2-sts-0",
+        "demo-dc2-r1-sts-0",
+    ]
+    assert outcome.steps[0].availability == "all 3 nodes of dc1 stay available"
+    assert outcome.message == (
+        "cleans up 4 nodes, up to 2 of a rack at a time, of demo: dc1 (r1, r2), then dc2 (r1)"
+    )
+
+
+def test_a_flush_waits_for_nobody() -> None:
+    others = [{"metadata": {"name": "scrub.a"}, "spec": {"type": "Scrub"}, "status": {"phase": "Running"}}]
+    assert planned({"type": "Flush", "flush": {}}, *TWO, others=others).blocking == ()
+    assert planned({"type": "Scrub", "scrub": {}}, *TWO, others=others).blocking == ("Scrub a is running",)
+
+
+def test_a_rebuild_leaves_its_source_alone() -> None:
+    outcome = planned({"type": "Rebuild", "rebuild": {"sourceDatacenter": "dc1"}}, *TWO)
+    assert outcome.datacenters == ("dc2",)
+
+
+@pytest.mark.parametrize(
+    ("datacenters", "source", "field", "words"),
+    [
+        ([], "dc9", "spec.rebuild.sourceDatacenter", "the datacenters of the cluster are: dc1, dc2"),
+        (["dc2", "dc1"], "dc1", "spec.datacenters[1]", "a datacenter is not rebuilt from itself"),
+    ],
+    ids=["unknown source", "from itself"],
+)
+def test_a_rebuild_needs_another_datacenter_as_its_source(
+    datacenters: list[str], source: str, field: str, words: str
+) -> None:
+    spec = {"type": "Rebuild", "datacenters": datacenters, "rebuild": {"sourceDatacenter": source}}
+    [cause] = refused(spec, *TWO).causes
+    assert cause.field == field
+    assert words in cause.message
+
+
+def moves(tokens: dict[str, str], *, num_tokens: int | None = 1) -> Plan | Refusal:
+    body = cluster("dc1", "dc2")
+    cassandra = body["spec"]["k8ssandra"]["cassandra"]
+    if num_tokens is not None:
+        cassandra["config"] = {"cassandraYaml": {"num_tokens": num_tokens}}
+    spec = {"type": "TokenMove", "clusterName": "demo", "tokenmove": {"tokens": tokens}}
+    return plan(spec, body, TWO)
+
+
+def test_only_the_nodes_that_get_a_token_are_moved_in_the_order_of_the_datacenters() -> None:
+    outcome = moves({"demo-dc2-r1-sts-0": "5", "demo-dc1-r1-sts-1": "-7"})
+    assert isinstance(outcome, Plan)
+    assert pods(outcome) == ["demo-dc1-r1-sts-1", "demo-dc2-r1-sts-0"]
+
+
+def test_a_move_of_nobody_or_to_one_token_twice_is_refused() -> None:
+    outcome = moves({"demo-dc1-r1-sts-0": "5", "demo-dc1-r1-sts-1": "5", "gone": "6"})
+    assert isinstance(outcome, Refusal)
+    assert [cause.field for cause in outcome.causes] == [
+        "spec.tokenmove.tokens[demo-dc1-r1-sts-1]",
+        "spec.tokenmove.tokens[gone]",
+    ]
+
+
+@pytest.mark.parametrize("number", [16, None], ids=["sixteen", "the default"])
+def test_nodes_with_several_tokens_cannot_be_moved(number: int | None) -> None:
+    outcome = moves({"demo-dc1-r1-sts-0": "5"}, num_tokens=number)
+    assert isinstance(outcome, Refusal)
+    assert "only nodes with num_tokens: 1 can be moved" in outcome.message
+
+
+@pytest.mark.parametrize("kind", sorted(CATALOG))
+def test_no_planner_stumbles_over_arguments_of_wrong_types(kind: str) -> None:
+    for wrong in (
+        "x",
+        7,
+        ["y"],
+        {"racks": "r1", "tokens": ["a"], "sourceDatacenter": 3, "maxConcurrentPods": "2"},
+    ):
+        plan({"type": kind, "clusterName": "demo", kind.lower(): wrong}, cluster("dc1", "dc2"), TWO)

@@ -1,0 +1,212 @@
+"""The kinds of operations that work on nodes: one entry each, from which their plans follow.
+
+The order is the one in which the operators of a data plane then work: datacenters as listed, racks by the
+name of their StatefulSet; inside a rack restarts go from the highest ordinal down, jobs up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from missioncontrol.planning.plans import Outlook, Plan, Refusal, Step, busy, unfit
+from missioncontrol.validation.causes import Cause, duplicate, forbidden, invalid, not_found
+from missioncontrol.validation.cluster import spec_view
+from missioncontrol.validation.values import integer, mapping, text
+
+Chooser = Callable[[Outlook], list[str]]
+Causes = Callable[[Outlook, list[str]], Iterator[Cause]]
+Steps = Callable[["Entry", Outlook, list[str]], Iterator[Step]]
+
+
+def _as_listed(outlook: Outlook) -> list[str]:
+    return outlook.wanted or list(outlook.known)
+
+
+def _no_more(_: Outlook, __: list[str]) -> Iterator[Cause]:
+    return iter(())
+
+
+def _by_rack(entry: Entry, outlook: Outlook, chosen: list[str]) -> Iterator[Step]:
+    """Every chosen rack, with all of its pods."""
+    for name in chosen:
+        for rack, size in outlook.rack_sizes(name):
+            if outlook.racks and rack not in outlook.racks:
+                continue
+            pods = outlook.pods(name, rack, size)
+            ordered = pods[::-1] if entry.downwards else pods
+            yield entry.step(outlook, name, rack, ordered)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What distinguishes one kind from the others."""
+
+    kind: str
+    action: str
+    """What stands in a step: "restart"."""
+    does: str
+    """What the operation does to nodes: "restarts"."""
+    done: str
+    """What was done to them: "restarted"."""
+    takes_down: bool = False
+    """Whether a node is away while it is worked on."""
+    downwards: bool = False
+    exclusive: bool = True
+    """Whether it waits for the operations before it, and those behind wait for it."""
+    choose: Chooser = _as_listed
+    causes: Causes = _no_more
+    steps: Steps = _by_rack
+    more: str = ""
+
+    def step(self, outlook: Outlook, datacenter: str, rack: str, pods: Sequence[str]) -> Step:
+        """A step, with what stays available meanwhile."""
+        total = outlook.size(datacenter)
+        left = f"{max(total - 1, 0)} of {total}" if self.takes_down else f"all {total}"
+        told = f"{left} nodes of {datacenter} stay available"
+        return Step(datacenter, rack, tuple(pods), self.action, told)
+
+    def plan(self, outlook: Outlook, others: Sequence[Mapping[str, Any]]) -> Plan | Refusal:
+        """The plan, or what is wrong with the operation."""
+        chosen = self.choose(outlook)
+        causes = [
+            *_datacenter_causes(outlook),
+            *_rack_causes(outlook, chosen),
+            *self.causes(outlook, chosen),
+        ]
+        if causes:
+            return Refusal(tuple(causes))
+        steps = tuple(self.steps(self, outlook, chosen))
+        touched = list(dict.fromkeys(step.datacenter for step in steps))
+        blocking = (*unfit(outlook, touched), *busy(others if self.exclusive else ()))
+        name = text(outlook.spec.get("clusterName"))
+        return Plan(name, self.does, steps, blocking, pace=_pace(outlook), more=self.more)
+
+
+def _pace(outlook: Outlook) -> str:
+    most = integer(outlook.arguments.get("maxConcurrentPods")) or 1
+    return "one at a time" if most == 1 else f"up to {most} of a rack at a time"
+
+
+def plan(
+    spec: Mapping[str, Any],
+    cluster: Mapping[str, Any] | None,
+    datacenters: Sequence[Mapping[str, Any]],
+    *,
+    others: Sequence[Mapping[str, Any]] = (),
+) -> Plan | Refusal:
+    """The plan of an operation.
+
+    ``spec`` is the spec of the stored operation, ``cluster`` the stored cluster (None: there is none),
+    ``datacenters`` the stored Datacenter objects of its namespace, ``others`` the operations before it.
+    """
+    if cluster is None:
+        name = text(spec.get("clusterName"))
+        return Refusal((not_found("spec.clusterName", name, "there is no such MissionControlCluster here"),))
+    return CATALOG[text(spec.get("type"))].plan(Outlook.of(spec, cluster, datacenters), others)
+
+
+# --- what is wrong with an operation -------------------------------------------------------------
+
+
+def _datacenter_causes(outlook: Outlook) -> Iterator[Cause]:
+    wanted = outlook.wanted
+    for index, name in enumerate(wanted):
+        path = f"spec.datacenters[{index}]"
+        if name in wanted[:index]:
+            yield duplicate(path, name)
+        elif name not in outlook.known:
+            listed = ", ".join(outlook.known) or "none"
+            yield not_found(path, name, f"the datacenters of the cluster are: {listed}")
+
+
+def _rack_causes(outlook: Outlook, chosen: Sequence[str]) -> Iterator[Cause]:
+    present = {rack for name in chosen for rack, _ in outlook.rack_sizes(name)}
+    for index, rack in enumerate(outlook.racks):
+        if rack not in present:
+            listed = ", ".join(sorted(present)) or "not known yet"
+            path = f"{outlook.member}.racks[{index}]"
+            yield not_found(path, rack, f"the racks of these datacenters are: {listed}")
+
+
+# --- rebuild -------------------------------------------------------------------------------------
+
+
+def _all_but_the_source(outlook: Outlook) -> list[str]:
+    source = text(outlook.arguments.get("sourceDatacenter"))
+    return outlook.wanted or [name for name in outlook.known if name != source]
+
+
+def _rebuild_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
+    source, path = text(outlook.arguments.get("sourceDatacenter")), f"{outlook.member}.sourceDatacenter"
+    if source not in outlook.known:
+        listed = ", ".join(outlook.known) or "none"
+        yield not_found(path, source, f"the datacenters of the cluster are: {listed}")
+    elif source in outlook.wanted:
+        index = outlook.wanted.index(source)
+        detail = "a datacenter is not rebuilt from itself: it is the sourceDatacenter"
+        yield invalid(f"spec.datacenters[{index}]", source, detail)
+    elif not chosen:
+        yield invalid(path, source, "the cluster has no other datacenter that could be rebuilt from it")
+
+
+# --- token moves ---------------------------------------------------------------------------------
+
+
+def _moved(outlook: Outlook) -> dict[str, tuple[str, str]]:
+    """Place by pod, for the pods that get a token."""
+    tokens, places = mapping(outlook.arguments.get("tokens")), outlook.places()
+    return {pod: place for pod, place in places.items() if pod in tokens}
+
+
+def _move_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
+    tokens, places = mapping(outlook.arguments.get("tokens")), outlook.places()
+    taken: dict[str, str] = {}
+    for pod, token in sorted(tokens.items()):
+        path = f"{outlook.member}.tokens[{pod}]"
+        if pod not in places or places[pod][0] not in chosen:
+            yield not_found(path, pod, f"no node of {', '.join(chosen) or 'the cluster'} has this name")
+        if text(token) in taken:
+            yield invalid(path, text(token), f"is the token of {taken[text(token)]} already")
+        taken.setdefault(text(token), pod)
+    view = spec_view(outlook.cluster)
+    for datacenter in view.datacenters:
+        if not any(place[0] == datacenter.name for place in _moved(outlook).values()):
+            continue
+        number = integer(view.num_tokens(datacenter).value)
+        if number != 1:
+            has = f"{number} tokens" if number else "Cassandra's default number of tokens"
+            detail = f"the nodes of {datacenter.name} have {has}; only nodes with num_tokens: 1 can be moved"
+            yield forbidden(f"{outlook.member}.tokens", detail)
+
+
+def _by_token(entry: Entry, outlook: Outlook, chosen: list[str]) -> Iterator[Step]:
+    moved = _moved(outlook)
+    for name in chosen:
+        for rack, _ in outlook.rack_sizes(name):
+            pods = [pod for pod, place in moved.items() if place == (name, rack)]
+            if pods:
+                yield entry.step(outlook, name, rack, pods)
+
+
+_ENTRIES: Final[tuple[Entry, ...]] = (
+    Entry("RollingRestart", "restart", "restarts", "restarted", takes_down=True, downwards=True),
+    Entry("Cleanup", "cleanup", "cleans up", "cleaned up"),
+    Entry("SSTableUpgrade", "upgradesstables", "upgrades the SSTables of", "upgraded"),
+    Entry("Scrub", "scrub", "scrubs", "scrubbed"),
+    Entry("Compaction", "compact", "compacts", "compacted"),
+    Entry("GarbageCollection", "garbagecollect", "collects the garbage of", "collected"),
+    Entry("Flush", "flush", "flushes", "flushed", exclusive=False),
+    Entry(
+        "Rebuild",
+        "rebuild",
+        "rebuilds",
+        "rebuilt",
+        choose=_all_but_the_source,
+        causes=_rebuild_causes,
+        more="until a node is rebuilt, it may not answer with all of its data",
+    ),
+    Entry("TokenMove", "move", "moves", "moved", causes=_move_causes, steps=_by_token),
+)
+CATALOG: Final[Mapping[str, Entry]] = {entry.kind: entry for entry in _ENTRIES}

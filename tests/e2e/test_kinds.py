@@ -1,0 +1,181 @@
+"""Every kind of operation, created from its example against one running cluster over two data planes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import Environment
+
+API = "/apis/missioncontrol.io/v1alpha1"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PLANES = ("data-plane-1", "data-plane-2")
+JOBS = {
+    "cleanup": "/api/v1/ops/keyspace/cleanup",
+    "rebuild": "/api/v1/ops/node/rebuild?src_dc=dc1",
+    "sstableupgrade": "/api/v1/ops/tables/sstables/upgrade",
+    "scrub": "/api/v1/ops/tables/scrub",
+    "compaction": "/api/v1/ops/tables/compact",
+    "garbagecollection": "/api/v1/ops/tables/garbagecollect",
+    "flush": "/api/v1/ops/tables/flush",
+}
+
+
+def example(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def small(environment: Environment) -> Iterator[str]:
+    """The cluster of the quickstart, with one node in each of its datacenters."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    environment.kubectl("create", "namespace", name)
+    body = example("quickstart")
+    cassandra = body["spec"]["k8ssandra"]["cassandra"]
+    cassandra["racks"] = [{"name": "r1"}]
+    for datacenter in cassandra["datacenters"]:
+        datacenter["size"] = 1
+    environment.kubectl("create", "-n", name, "-f", "-", stdin=json.dumps(body))
+    ready = ("mcc/demo", "--for=condition=Ready", "--timeout=120s")
+    environment.kubectl("wait", "-n", name, *ready, timeout=130)
+    yield name
+    environment.kubectl("delete", "namespace", name, "--timeout=120s", timeout=130)
+
+
+def wait(environment: Environment, namespace: str, operation: str, condition: str = "Complete") -> None:
+    wanted = (operation, f"--for=condition={condition}", "--timeout=110s")
+    environment.kubectl("wait", "-n", namespace, *wanted, timeout=120)
+
+
+def calls(environment: Environment, namespace: str, path: str) -> list[dict[str, Any]]:
+    found = [
+        call for plane in PLANES for call in environment.simulator(plane, f"calls?namespace={namespace}")
+    ]
+    return [call for call in found if call["path"].startswith(path)]
+
+
+def test_every_example_runs_to_its_end_one_after_the_other(environment: Environment, small: str) -> None:
+    for name in (*JOBS, "rollingrestart"):
+        planned = environment.kubectl(
+            *("create", "-n", small, "-f", str(EXAMPLES / f"{name}.yaml")),
+            *("--dry-run=server", "-o", "jsonpath={.status.plan.message}"),
+        )
+        assert "of demo: dc" in planned.out, name
+        environment.kubectl("create", "-n", small, "-f", str(EXAMPLES / f"{name}.yaml"))
+    for name, path in JOBS.items():
+        operation = f"{name}/{example(name)['metadata']['name']}"
+        wait(environment, small, operation)
+        status = environment.get(*operation.split("/"), "-n", small)["status"]
+        touched = status["plan"]["podsTouched"]
+        assert [each["phase"] for each in status["datacenters"]] == ["Complete"] * touched, name
+        assert sum(each["succeeded"] for each in status["datacenters"]) == touched, name
+        assert len(calls(environment, small, path)) == touched, name
+    wait(environment, small, "rollingrestart/demo-restart")
+    began = {
+        item["spec"]["type"]: (item["status"]["startTime"], item["status"]["completionTime"])
+        for item in environment.get("operations", "-n", small)["items"]
+    }
+    flush = began.pop("Flush")
+    alone = sorted(began.values())
+    assert all(ended <= following for (_, ended), (following, _) in zip(alone, alone[1:], strict=False))
+    assert flush[0] <= alone[1][0], "a flush waits for nobody"
+
+
+def test_a_failing_node_is_named_with_its_words(environment: Environment, small: str) -> None:
+    target = f"data-plane-2/{small}/demo-dc2-r1-sts-0"
+    assert environment.missioncontrol("local", "fault", target, "fail-job").code == 0
+    body = {**example("flush"), "metadata": {"name": "failing"}}
+    environment.kubectl("create", "-n", small, "-f", "-", stdin=json.dumps(body))
+    wait(environment, small, "flush/failing", "Failed")
+    assert environment.missioncontrol("local", "fault", target, "clear").code == 0
+    status = environment.get("flush", "failing", "-n", small)["status"]
+    first, second = status["datacenters"]
+    assert (first["phase"], second["phase"]) == ("Complete", "Failed")
+    [failure] = second["failures"]
+    assert failure["name"] == "demo-dc2-r1-sts-0"
+    assert "the job was made to fail" in failure["message"]
+    assert failure["message"] in status["message"]
+
+
+def test_a_cancelled_one_leaves_the_nodes_after_it_alone(environment: Environment, small: str) -> None:
+    before = len(calls(environment, small, JOBS["scrub"]))
+    body = {"metadata": {"name": "stopped"}}
+    path = f"{API}/namespaces/{small}"
+    environment.kubectl(
+        *("create", "--raw", f"{path}/missioncontrolclusters/demo/scrub", "-f", "-"), stdin=json.dumps(body)
+    )
+    wait(environment, small, "scrub/stopped", "Running")
+    environment.kubectl("create", "--raw", f"{path}/scrubs/stopped/cancel", "-f", "-", stdin="{}")
+    wait(environment, small, "scrub/stopped", "Cancelled")
+    assert len(calls(environment, small, JOBS["scrub"])) - before <= 1
+    again = {**example("scrub"), "metadata": {"name": "after"}}
+    environment.kubectl("create", "-n", small, "-f", "-", stdin=json.dumps(again))
+    wait(environment, small, "scrub/after")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "told"),
+    [
+        (
+            "Compaction",
+            {"startToken": "1", "tables": ["t"]},
+            [
+                "spec.startToken",
+                "a range of tokens has a startToken and an endToken",
+                "spec.tables",
+                "name it as well",
+            ],
+        ),
+        ("Compaction", {"keyspace": "no-such name"}, ["spec.keyspace", "should match"]),
+        ("Cleanup", {"maxConcurrentPods": 0, "retries": 11}, ["spec.maxConcurrentPods", "spec.retries"]),
+        (
+            "Rebuild",
+            {"sourceDatacenter": "dc9"},
+            ["spec.sourceDatacenter", "the datacenters of the cluster are: dc1, dc2"],
+        ),
+        ("Rebuild", {}, ["spec.sourceDatacenter", "Required value"]),
+        (
+            "TokenMove",
+            {"tokens": {"demo-dc1-r1-sts-0": "1"}},
+            ["spec.tokens", "only nodes with num_tokens: 1"],
+        ),
+        ("TokenMove", {"tokens": {}}, ["spec.tokens"]),
+        ("Flush", {"racks": ["r9"], "datacenters": ["dc7"]}, ["spec.racks[0]", "spec.datacenters[0]"]),
+        ("Flush", {"jobs": 2}, ['unknown field "spec.jobs"']),
+    ],
+)
+def test_a_malformed_one_is_refused_with_every_cause(
+    environment: Environment, small: str, kind: str, spec: dict[str, Any], told: list[str]
+) -> None:
+    body = {
+        "apiVersion": "missioncontrol.io/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": "wrong"},
+        "spec": {"clusterName": "demo", **spec},
+    }
+    refused = environment.kubectl(
+        "create", "-n", small, "-f", "-", "--validate=strict", stdin=json.dumps(body), check=False
+    )
+    assert refused.code != 0
+    for words in told:
+        assert words in refused.text, refused.text
+
+
+def test_each_kind_is_explained_and_has_a_right_of_its_own(environment: Environment) -> None:
+    explained = environment.kubectl("explain", "compaction.spec.splitOutput").out
+    assert "SSTables" in explained
+    listed = environment.kubectl("api-resources", "--api-group=missioncontrol.io", "-o", "name").out.split()
+    for name in (*JOBS, "tokenmove"):
+        plural = f"{name}es" if name == "flush" else f"{name}s"
+        assert f"{plural}.missioncontrol.io" in listed
+        assert (
+            environment.kubectl("auth", "can-i", "create", f"missioncontrolclusters/{name}").out.strip()
+            == "yes"
+        )
