@@ -140,6 +140,8 @@ def _all_but_the_source(outlook: Outlook) -> list[str]:
 
 def _rebuild_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
     source, path = text(outlook.arguments.get("sourceDatacenter")), f"{outlook.member}.sourceDatacenter"
+    if not source:
+        return  # the schema asks for it
     if source not in outlook.known:
         listed = ", ".join(outlook.known) or "none"
         yield not_found(path, source, f"the datacenters of the cluster are: {listed}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_every_example_runs_to_its_end_one_after_the_other(environment: Environm
     }
     flush = began.pop("Flush")
     alone = sorted(began.values())
-    assert all(ended <= following for (_, ended), (following, _) in zip(alone, alone[1:], strict=False))
+    assert all(ended <= following for (_, ended), (following, _) in pairwise(alone))
     assert flush[0] <= alone[1][0], "a flush waits for nobody"
 
 
@@ -133,7 +134,7 @@ def test_a_cancelled_one_leaves_the_nodes_after_it_alone(environment: Environmen
                 "name it as well",
             ],
         ),
-        ("Compaction", {"keyspace": "no-such name"}, ["spec.keyspace", "should match"]),
+        ("Compaction", {"keyspace": "no-such name"}, ["spec.keyspace", "no-such name"]),
         ("Cleanup", {"maxConcurrentPods": 0, "retries": 11}, ["spec.maxConcurrentPods", "spec.retries"]),
         (
             "Rebuild",
