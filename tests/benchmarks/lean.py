@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ class Connection(asyncio.Protocol):
         self._keep = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by birth
 
     def ask(self, request: bytes, *, keep: bool = False) -> asyncio.Future[int]:
         """The status of the answer, when it is complete."""
@@ -156,9 +156,8 @@ class Watcher(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._request)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by birth
+        self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():

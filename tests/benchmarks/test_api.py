@@ -30,7 +30,7 @@ from missioncontrol.api.emit.crds import crds
 from missioncontrol.api.resources import Resource
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.benchmarks.hooks import Hooks
-from tests.benchmarks.lean import Result, Target, Watcher, load
+from tests.benchmarks.lean import Result, Target, Watcher, connect, load
 from tests.integration.apiserver.conftest import Facade, serving
 from tests.processes import established, eventually
 
@@ -94,11 +94,6 @@ class Bench:
     @property
     def arms(self) -> tuple[Arm, Arm]:
         return self.native, self.virtual
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()
 
 
 @pytest.fixture(scope="module")
@@ -230,38 +225,38 @@ def applying(arm: Arm) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
-async def test_get_of_one_object(bench: Bench, clients: int) -> None:
-    await compare(bench, "GET of one object", hot, clients=clients)
+def test_get_of_one_object(bench: Bench, clients: int) -> None:
+    uvloop.run(compare(bench, "GET of one object", hot, clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
-async def test_get_of_different_objects(bench: Bench, clients: int) -> None:
-    await compare(bench, "GET of 1,000 objects", different, clients=clients)
+def test_get_of_different_objects(bench: Bench, clients: int) -> None:
+    uvloop.run(compare(bench, "GET of 1,000 objects", different, clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
-async def test_list_of_any_age(bench: Bench, clients: int) -> None:
-    await compare(bench, "LIST, resourceVersion=0", listing("?resourceVersion=0"), clients=clients)
+def test_list_of_any_age(bench: Bench, clients: int) -> None:
+    uvloop.run(compare(bench, "LIST, resourceVersion=0", listing("?resourceVersion=0"), clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
-async def test_list_of_the_latest(bench: Bench, clients: int) -> None:
-    await compare(bench, "LIST, the latest", listing(), clients=clients)
+def test_list_of_the_latest(bench: Bench, clients: int) -> None:
+    uvloop.run(compare(bench, "LIST, the latest", listing(), clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
-async def test_list_as_table(bench: Bench, clients: int) -> None:
-    await compare(bench, "LIST as Table, the latest", listing(accept=TABLE), clients=clients)
+def test_list_as_table(bench: Bench, clients: int) -> None:
+    uvloop.run(compare(bench, "LIST as Table, the latest", listing(accept=TABLE), clients=clients))
 
 
 @pytest.mark.parametrize("clients", [1, *CLIENTS])
-async def test_create(bench: Bench, clients: int) -> None:
-    await _timed(bench, "CREATE", creating, clients=clients, expected=201)
+def test_create(bench: Bench, clients: int) -> None:
+    uvloop.run(_timed(bench, "CREATE", creating, clients=clients, expected=201))
 
 
 @pytest.mark.parametrize("clients", [1, *CLIENTS])
-async def test_apply(bench: Bench, clients: int) -> None:
-    await _timed(bench, "apply", applying, clients=clients, expected=200)
+def test_apply(bench: Bench, clients: int) -> None:
+    uvloop.run(_timed(bench, "apply", applying, clients=clients, expected=200))
 
 
 async def _timed(bench: Bench, name: str, requests: Requests, *, clients: int, expected: int) -> None:
@@ -278,9 +273,13 @@ async def _timed(bench: Bench, name: str, requests: Requests, *, clients: int, e
     print(f"\n{name}, one client: {medians[0]:.1f} ms / {medians[1]:.1f} ms")
 
 
-async def test_watch_fan_out(bench: Bench) -> None:
+def test_watch_fan_out(bench: Bench) -> None:
     if ONLY not in "watch":
         pytest.skip("not asked for")
+    uvloop.run(_fan_out(bench))
+
+
+async def _fan_out(bench: Bench) -> None:
     events = 150
     rates = []
     for arm in bench.arms:
@@ -308,8 +307,6 @@ async def watching(
         counted[1] = counted[1] or time.perf_counter()
         if counted[0] >= watchers * events and not done.done():
             done.set_result(None)
-
-    from tests.benchmarks.lean import connect
 
     connection = await connect(arm.target)
     await connection.ask(arm.target.get(arm.path(query="?limit=1")), keep=True)
