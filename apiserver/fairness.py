@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from apiserver.call import Call
+from apiserver.identity import User
 from apiserver.requestinfo import RequestInfo
 from apiserver.status import Failure, failure
 
@@ -207,16 +208,23 @@ class Turns:
 
     def ticket(self, call: Call) -> Ticket | None:
         """A place for the request; None for those that never wait: watches, and administrators."""
-        info = call.info
-        if info.verb == "watch" or call.user.is_master:
+        return self.place(call.info, call.user)
+
+    def place(self, info: RequestInfo, user: User) -> Ticket | None:
+        """The same, for who has no call in hand."""
+        if info.verb == "watch" or user.is_master:
             return None
         lane = self.lanes[MUTATING if info.mutating else READ_ONLY]
-        return lane.ticket(call.user.name, self._weights.of(_sort(info)))
+        return lane.ticket(user.name, self._weights.of(_sort(info)))
 
     def learn(self, call: Call, size: int) -> None:
         """An answer had this many bytes."""
         if not call.info.mutating:
-            self._weights.learn(_sort(call.info), size)
+            self.learn_size(call.info, size)
+
+    def learn_size(self, info: RequestInfo, size: int) -> None:
+        """The same, of a request that reads."""
+        self._weights.learn(_sort(info), size)
 
 
 def _sort(info: RequestInfo) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import hdrs, web
@@ -37,6 +39,17 @@ HANDSHAKE_SECONDS: Final = 10.0
 BACKLOG: Final = 1024
 
 
+class Express(Protocol):
+    """A short way for some requests."""
+
+    def take(
+        self, data: bytes, certificate: bytes | None, done: Callable[[bytes | None, bytes], None]
+    ) -> bool:
+        """Take a whole request, and call `done` with the head and body of its answer, or without a head when
+        it has to go the long way after all. False: not taken, and `done` is never called.
+        """
+
+
 class Request(web.BaseRequest):
     """A request whose answer gets its last headers here, however and by whom it is begun."""
 
@@ -60,15 +73,22 @@ class Request(web.BaseRequest):
 class _Connection(RequestHandler):
     """One connection. A head must be complete some seconds after it began; errors are a Status."""
 
-    __slots__ = ("_certificate", "_heads", "_patience")
+    __slots__ = ("_between", "_certificate", "_expected", "_heads", "_patience", "_postponed")
 
     _certificate: bytes | None
     _heads: int
     _patience: asyncio.TimerHandle | None
+    _expected: int
+    """Bytes that are still to come of the body of the last request."""
+    _between: bool
+    """Whether it is known where requests begin: every byte so far belongs to one that was understood."""
+    _postponed: list[bytes] | None
+    """What came in while a read on the short way was not answered yet."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._heads = 0
+        self._expected, self._between, self._postponed = 0, True, None
         secured = transport.get_extra_info("ssl_object")
         self._certificate = secured.getpeercert(binary_form=True) if secured is not None else None
         self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
@@ -78,6 +98,65 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._postponed is not None:
+            self._postponed.append(data)
+            if sum(map(len, self._postponed)) > LINE_LIMIT:
+                self.force_close()  # no client of ours sends on and on without an answer
+        elif not self._is_plain(data) or not self._take(data):
+            self._receive(data)
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether these bytes are one whole request without a body, and nothing else is going on."""
+        return (
+            data.startswith(b"GET /apis/")
+            and data.endswith(b"\r\n\r\n")
+            and data.find(b"\r\n\r\n") == len(data) - 4
+            and self._between
+            and not self._expected
+            and self._waiter is not None
+            and not self._waiter.done()
+            and not self._messages
+            and not self._paused
+            and not self._close
+            and not self._force_close
+        )
+
+    def _take(self, data: bytes) -> bool:
+        """Let the short way have the request; False when it does not want it."""
+        manager = self._manager
+        if not isinstance(manager, _Server) or manager.express is None:
+            return False
+        self._postponed = []
+        if not manager.express.take(data, self._certificate, functools.partial(self._taken, data)):
+            self._postponed = None
+            return False
+        if self._patience is not None:
+            self._patient()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
+
+    def _taken(self, data: bytes, head: bytes | None, body: bytes) -> None:
+        """The answer of the short way; without a head the request goes the long way."""
+        postponed, self._postponed = self._postponed, None
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if head is None:
+            self._receive(data)
+        else:
+            transport.writelines((head, body))
+        if self._close:
+            transport.close()  # the server drains, and has waited for this
+            return
+        for each in postponed or ():
+            self.data_received(each)
+
+    def _receive(self, data: bytes) -> None:
+        """The long way."""
+        if self._between:
+            expected = after(data) if not self._expected else self._expected - len(data)
+            self._between = expected is not None and expected >= 0
+            self._expected = expected or 0
         super().data_received(data)
         if self._request_count != self._heads:
             self._heads = self._request_count
@@ -90,7 +169,7 @@ class _Connection(RequestHandler):
     @property
     def is_busy(self) -> bool:
         """Whether a request is being read or answered."""
-        return self._request_in_progress or bool(self._messages)
+        return self._request_in_progress or bool(self._messages) or self._postponed is not None
 
     def _patient(self) -> None:
         if self._patience is not None:
@@ -123,6 +202,26 @@ class _Connection(RequestHandler):
         return response
 
 
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]{1,18})(?=\r\n)")
+
+
+def after(data: bytes) -> int | None:
+    """How many bytes of the first request in `data` are still to come; None where that is not plain to see,
+    or where more than one request is in it.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = data[: end + 2].lower()
+    lengths = _LENGTH.findall(head)
+    if b"transfer-encoding" in head or b"upgrade" in head or len(lengths) != head.count(b"content-length"):
+        return None
+    if len(lengths) > 1:
+        return None
+    left = (int(lengths[0]) if lengths else 0) - (len(data) - end - 4)
+    return left if left >= 0 else None
+
+
 def unreadable(error: BaseException | None) -> Failure:
     """What is wrong with bytes that are no request, without repeating them."""
     if isinstance(error, LineTooLong):
@@ -137,6 +236,8 @@ def unreadable(error: BaseException | None) -> Failure:
 
 class _Server(web.Server):
     """Makes connections of our kind."""
+
+    express: Express | None = None
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -160,7 +261,15 @@ class _Server(web.Server):
 class Listener:
     """The socket, from `async with` on; `drain` ends it in order."""
 
-    def __init__(self, handle: Handle, context: ssl.SSLContext, *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        context: ssl.SSLContext,
+        *,
+        host: str,
+        port: int,
+        express: Express | None = None,
+    ) -> None:
         self._context, self._host, self._port = context, host, port
         self._server = _Server(
             handle,
@@ -172,6 +281,7 @@ class Listener:
             max_field_size=LINE_LIMIT,
             max_headers=HEADERS_LIMIT,
         )
+        self._server.express = express
         self._sockets: asyncio.Server | None = None
 
     @property

@@ -136,6 +136,15 @@ class Metrics:
         if size is not None and labels[0] in ("GET", "LIST"):
             self.sizes.observe(size, labels)
 
+    def read(self, labels: Labels, seconds: float, size: int) -> None:
+        """A GET or LIST had its answer, and nothing had to be asked or waited for."""
+        self.identity.authenticated("success", 0.0)
+        self.identity.authorized("allowed", 0.0)
+        self.requests.add((*labels, "", "200"))
+        self.durations.observe(seconds, (*labels, ""))
+        self.sli_durations.observe(seconds, labels)
+        self.sizes.observe(size, labels)
+
     def watching(self, call: Call, change: int) -> None:
         """A watch has begun (1) or ended (-1)."""
         labels = labels_of(call)
@@ -277,6 +286,15 @@ def labels_of(call: Call) -> Labels | None:
         verb = "APPLY"
     if info.subresource and served.info.subresource(info.subresource) is None:
         return None
+    return _labels(info, verb)
+
+
+def labels_of_read(info: RequestInfo) -> Labels:
+    """The labels of a get or list of something that we serve."""
+    return _labels(info, _VERBS[info.verb])
+
+
+def _labels(info: RequestInfo, verb: str) -> Labels:
     return (verb, info.group, info.version, info.resource, info.subresource, _scope(info), COMPONENT)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import random
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from apiserver.audit.sink import Rotation, Sink
 from apiserver.authn import Authenticator
 from apiserver.authz import Authorizer
 from apiserver.context import Context
+from apiserver.express import Express
 from apiserver.fairness import Turns
 from apiserver.handlers import documents
 from apiserver.handlers.health import Health
@@ -97,14 +99,31 @@ async def serve(
             }
             cache = WatchCache(client)
             context = _context(settings, client, cache, metrics)
-            server = _server(settings, client, context, trust, metrics, auditor, ready)
+            turns = Turns(
+                read_only=settings.max_requests_inflight, mutating=settings.max_mutating_requests_inflight
+            )
+            metrics.show_lanes(turns.lanes)
+            server = _server(settings, client, context, trust, metrics, auditor, ready, turns)
+            express = Express(
+                context,
+                lambda: trust.current,
+                turns=turns,
+                metrics=metrics,
+                auditor=auditor,
+                # what is to be logged, or told to leave, takes the long way
+                is_open=lambda: not server.life.closing and random.random() >= settings.access_log_share,
+            )
             supervisor.spawn("trust", trust.run())
             # readiness does not wait for it: without it reads and watches go to the store
             supervisor.spawn("cache", cache.run())
             supervisor.spawn("certificates", tls.watch())
             probes = ProbeServer(settings.metrics_bind_address, registry=metrics.registry, ready=ready)
             listener = Listener(
-                server.handle, tls.context, host=settings.bind_address, port=settings.secure_port
+                server.handle,
+                tls.context,
+                host=settings.bind_address,
+                port=settings.secure_port,
+                express=express,
             )
             async with probes, listener:
                 log.info("serving", extra={"port": listener.port})
@@ -131,10 +150,9 @@ def _server(
     metrics: Metrics,
     auditor: Auditor,
     ready: Mapping[str, Check],
+    turns: Turns,
 ) -> ApiServer:
     """The way of requests."""
-    turns = Turns(read_only=settings.max_requests_inflight, mutating=settings.max_mutating_requests_inflight)
-    metrics.show_lanes(turns.lanes)
     return ApiServer(
         context,
         Authenticator(client, lambda: trust.current, observe=metrics.identity.token_review),

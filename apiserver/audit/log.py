@@ -104,6 +104,11 @@ class Auditor:
         self.errors.set(0, ("log",))
 
     @property
+    def enabled(self) -> bool:
+        """Whether any request may leave a trail."""
+        return self._policy is not None
+
+    @property
     def series(self) -> tuple[Values, ...]:
         """What is counted here."""
         return self.events, self.levels, self.errors

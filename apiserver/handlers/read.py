@@ -7,6 +7,7 @@ wait for it; a list is proved current. With a version it is enough to have reach
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ from apiserver.status import bad_request
 from apiserver.storage import LIST_PARAMETERS
 from apiserver.translate.objects import list_to_virtual, to_virtual
 from apiserver.watchcache import forms
+from apiserver.watchcache.cache import WatchCache
 from apiserver.watchcache.entries import Entry, EntryReader, Selection, selection
 from apiserver.watchcache.forms import Form
 from apiserver.watchcache.mirror import Mirror
@@ -68,55 +70,71 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
     mirror = context.cache.mirror(served.info.stored)
     selection = select(mirror.reader, call, served) if mirror is not None else None
     if mirror is not None and selection is not None:
-        found = await _found(context, call, mirror, selection)
+        found = known(call.query, mirror, selection) or await proven(
+            context.cache, call.query, mirror, selection
+        )
         if found is not None:
-            return await _listed(context, call, form, selection, found)
+            gzip = "gzip" in call.headers.get("Accept-Encoding", "") and respond.is_plain_json(call)
+            return respond.body(call, await listed(context.cache, form, selection, found, gzip=gzip))
     query = [*call.pick(LIST_PARAMETERS), *field_selector(call, served)]
     path = served.info.stored.path(call.info.namespace or None)
     stored = await context.store.read(call, served.face, path, query)
     return respond.many(call, served, list_to_virtual(FACES, served.face, stored))
 
 
-async def _found(context: Context, call: Call, mirror: Mirror, selection: Selection) -> Proven | None:
-    """The selected objects, or None where the store has to answer: pages, exact and odd versions."""
-    version, match, limit = (
-        call.query.get(name, "") for name in ("resourceVersion", "resourceVersionMatch", "limit")
-    )
-    if call.query.get("continue") or (limit and not is_number(limit)):
+def known(query: Mapping[str, str], mirror: Mirror, selection: Selection) -> Proven | None:
+    """The selected objects, where what is known is what was asked for: any state, or one not older."""
+    version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    if match not in ("", "NotOlderThan") or not is_number(version) or query.get("continue"):
         return None
-    if version == "0" and match in ("", "NotOlderThan"):
-        return Proven(mirror.position, mirror.changes, mirror.select(selection))
-    # a limit with a version is a page of the past; so is the first page of a list that has more
+    limit = query.get("limit") or "0"
+    if not is_number(limit):
+        return None
+    # a limit with a version is a page of the past; with "any" it may be ignored
+    if int(version) > mirror.position or (int(version) and int(limit)):
+        return None
+    return Proven(mirror.position, mirror.changes, mirror.select(selection))
+
+
+async def proven(
+    cache: WatchCache, query: Mapping[str, str], mirror: Mirror, selection: Selection
+) -> Proven | None:
+    """The selected objects as they are now, or None where the store has to answer: pages, exact and odd
+    versions.
+    """
+    version, match, limit = (
+        query.get(name, "") for name in ("resourceVersion", "resourceVersionMatch", "limit")
+    )
+    if query.get("continue") or (limit and not is_number(limit)):
+        return None
     if version and (match not in ("", "NotOlderThan") or not is_number(version) or int(limit or 0)):
         return None
     if not version and (match or _exceeds(mirror, selection, int(limit or 0))):
         return None
-    if version and int(version) <= mirror.position:
-        return Proven(mirror.position, mirror.changes, mirror.select(selection))
     try:
-        proven = await asyncio.shield(context.cache.prover(mirror.resource).current(selection.namespace))
+        current = await asyncio.shield(cache.prover(mirror.resource).current(selection.namespace))
     except (KubeError, Unproven):
         return None
-    if version and proven.version < int(version):
+    if version and current.version < int(version):
         return None
-    selected = [entry for entry in proven.entries if selection.matches(entry)]
-    return None if 0 < int(limit or 0) < len(selected) else replace(proven, entries=selected)
+    if selection.narrows:
+        current = replace(current, entries=[entry for entry in current.entries if selection.matches(entry)])
+    return None if 0 < int(limit or 0) < len(current.entries) else current
 
 
 def _exceeds(mirror: Mirror, selection: Selection, limit: int) -> bool:
+    """Whether there is more than one page: the next ones are the store's, and so is the first."""
     return bool(limit) and len(mirror.keys(selection.namespace)) > limit < len(mirror.select(selection))
 
 
-async def _listed(
-    context: Context, call: Call, form: Form, selection: Selection, found: Proven
-) -> web.StreamResponse:
+async def listed(cache: WatchCache, form: Form, selection: Selection, found: Proven, *, gzip: bool) -> bytes:
+    """The body of a list."""
     now = datetime.now(UTC)
-    gzip = "gzip" in call.headers.get("Accept-Encoding", "") and respond.is_plain_json(call)
     key = (form, selection, found.changes, found.version, gzip, int(now.timestamp()) if form.is_table else 0)
-    body = context.cache.bodies.kept(key)
+    body = cache.bodies.kept(key)
     if body is None:
-        body = await context.cache.bodies.make(key, form, found.entries, found.version, now, gzip=gzip)
-    return respond.body(call, body)
+        body = await cache.bodies.make(key, form, found.entries, found.version, now, gzip=gzip)
+    return body
 
 
 def _form(call: Call, served: Served, shapes: frozenset[Shape]) -> Form:

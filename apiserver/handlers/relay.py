@@ -47,12 +47,16 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
         async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
             respond.add_warnings(call, response)
             await response.prepare(call.request)
+            call.begun(response.status)
+            place = place_of(served)
             encoder = _Encoder(call, served, accepted)
             async with _ending(context, stream):
                 async for line in stream.lines():
                     event = event_to_virtual(FACES, served.face, orjson.loads(line))
                     if bookmarks or event.get("type") != "BOOKMARK":
-                        await response.write(encoder.encode(event))
+                        data = encoder.encode(event)
+                        context.watch_event(place, len(data))
+                        await response.write(data)
     except TransportError as error:
         # the answer has begun: a clean end lets the client resume where it was
         log.debug("a watch ends early: %s", error)
@@ -60,6 +64,12 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
         return response
     await response.write_eof()
     return response
+
+
+def place_of(served: Served) -> tuple[str, ...]:
+    """How metrics name what is watched."""
+    resource = served.info.resource
+    return resource.group, resource.version, resource.plural
 
 
 def _query(call: Call, served: Served) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ on to the store as a watch of its own.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers import relay
 from apiserver.handlers.read import is_number, select
+from apiserver.handlers.relay import place_of
 from apiserver.kinds import Served
 from apiserver.negotiate import SINGLE
 from apiserver.watchcache import forms
@@ -47,7 +49,12 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
     if begin is None:
         return await relay.watch(context, call, served)
     watcher = Watcher(
-        form, selection, after=begin.after, bookmarks=wanted.bookmarks, flusher=context.cache.flusher
+        form,
+        selection,
+        after=begin.after,
+        bookmarks=wanted.bookmarks,
+        flusher=context.cache.flusher,
+        sent=functools.partial(context.watch_event, place_of(served)),
     )
     mirror.subscribers.add(watcher)  # with no turn of the loop since the beginning was found
     try:
@@ -130,6 +137,7 @@ async def _stream(
     respond.add_warnings(call, response)
     try:
         await response.prepare(call.request)
+        call.begun(response.status)
         transport = call.request.transport
         if transport is None:
             return response

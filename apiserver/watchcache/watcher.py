@@ -50,7 +50,14 @@ class Watcher:
     """A subscriber of a mirror. Until `go_live` it only collects."""
 
     def __init__(
-        self, form: Form, selection: Selection, *, after: int, bookmarks: bool, flusher: Flusher
+        self,
+        form: Form,
+        selection: Selection,
+        *,
+        after: int,
+        bookmarks: bool,
+        flusher: Flusher,
+        sent: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.form = form
         self.after = after
@@ -61,6 +68,7 @@ class Watcher:
         self._selection = selection
         self._bookmarks = bookmarks
         self._flusher = flusher
+        self._sent = sent
         self._transport: asyncio.WriteTransport | None = None
         self._pending: list[bytes] = []
         self._size = 0
@@ -90,12 +98,17 @@ class Watcher:
 
     def present(self, entry: Entry) -> bytes:
         """The line for an object that is there already."""
-        return forms.added(self.form, entry, datetime.now(UTC), definitions=self._define())
+        line = forms.added(self.form, entry, datetime.now(UTC), definitions=self._define())
+        self._sent(len(line))
+        return line
 
     def tell(self, event: Event) -> bytes:
         """The line for an event from before, or nothing."""
         seen_as = event.seen_by(self._selection.matches)
-        return self._line(event, seen_as) if seen_as else b""
+        line = self._line(event, seen_as) if seen_as else b""
+        if line:
+            self._sent(len(line))
+        return line
 
     def mark(self, version: int, *, ends_initial: bool = False) -> bytes:
         """The line of a bookmark."""
@@ -141,6 +154,7 @@ class Watcher:
             self._flusher.add(self)
         self._pending.append(data)
         self._size += len(data)
+        self._sent(len(data))
         if self._size > BACKLOG_BYTES and len(self._pending) > 1:
             self._cut(self._pending.clear if self._transport is None else self._transport.abort)
 

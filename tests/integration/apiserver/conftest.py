@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -194,7 +195,7 @@ def facade(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Facade]:
     plane, folder = control_plane_with_controllers, tmp_path_factory.mktemp("apiserver")
-    with serving(plane, binaries, folder, "--access-log-share", "1") as server:
+    with serving(plane, binaries, folder) as server:
         yield server
     trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
     controllers = plane.component("kube-controller-manager").log.read_text().splitlines()
@@ -305,7 +306,12 @@ class Proxy:
         self, method: str, path: str, *, user: str = "root", groups: str = "system:masters", **options: Any
     ) -> Any:
         """An aiohttp request; `headers` are added to those that name the user."""
-        headers = {"X-Remote-User": user, "X-Remote-Group": groups, **options.pop("headers", {})}
+        headers = {
+            "X-Remote-User": user,
+            "X-Remote-Group": groups,
+            "Audit-Id": str(uuid.uuid4()),
+            **options.pop("headers", {}),
+        }
         return self._session.request(method, self._url + path, headers=headers, **options)
 
     async def json(self, method: str, path: str, **options: Any) -> tuple[int, Any]:

@@ -1,0 +1,349 @@
+"""The short way of reads that come from kube-apiserver and need nothing but what is in memory.
+
+Of the hundreds of microseconds that a read takes here, most go to reading its headers, making objects of
+them and walking through every stage. But all requests of a user look alike, but for the path and an id. So
+what the headers mean is remembered by their bytes, and what a path means by the path. The checks are the
+same: the front proxy's certificate, the user's right, the user's turn. Whatever is not plain takes the long
+way, with the very same bytes; there is no error and no refusal in this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp.helpers import rfc822_formatted_time
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from apiserver import authz, requestinfo, trust
+from apiserver.audit.log import Auditor
+from apiserver.authn import proxied_user
+from apiserver.authz import Attributes
+from apiserver.context import Context
+from apiserver.fairness import Ticket, Turns
+from apiserver.handlers import read
+from apiserver.identity import User, completed
+from apiserver.kinds import GROUP, SERVED, Served
+from apiserver.metrics import Metrics, labels_of_read
+from apiserver.negotiate import LIST, SINGLE, accept, wants_pretty
+from apiserver.requestinfo import RequestInfo
+from apiserver.status import Failure
+from apiserver.trust import Trust
+from apiserver.watchcache import forms
+from apiserver.watchcache.bodies import is_compressed
+from apiserver.watchcache.entries import Entry, Selection, selection
+from apiserver.watchcache.forms import Form
+from apiserver.watchcache.mirror import Mirror
+from missioncontrol.api.registry import StoredAs
+from missioncontrol.kube.transport import Response
+
+log = logging.getLogger(__name__)
+
+REMEMBERED: Final = 4096
+LONGEST: Final = 8192
+"""Bytes of a block of headers; longer ones would fill the memory with what is said once."""
+_PLAIN_TARGET: Final = re.compile(rb"/apis/[\w.~/:-]{1,1024}(?:\?[\w.~=&-]{1,256})?")
+_PARAMETERS: Final = frozenset({"resourceVersion", "resourceVersionMatch", "limit"})
+_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_AUDIT_ID: Final = re.compile(rb"[\w.:-]{1,64}")
+_NOT_PLAIN: Final = frozenset(
+    {"authorization", "connection", "content-length", "expect", "if-match", "if-none-match", "range"}
+    | {"te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "impersonate-user"}
+)
+_VARYING: Final = (b"\r\nAudit-Id: ", b"\r\nX-Forwarded-Uri: ")
+
+
+@dataclass(slots=True)
+class _Target:
+    """What a path and query ask for."""
+
+    info: RequestInfo
+    served: Served
+    query: dict[str, str]
+    attributes: Attributes
+    labels: tuple[str, ...]
+    name: str
+    """Of the stored object, or nothing for a list."""
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """What a block of headers says."""
+
+    user: User
+    accept: str
+    gzip: bool
+
+
+class Reply:
+    """A request on the short way, and what is called with its answer; None sends it the long way."""
+
+    __slots__ = ("audit_id", "began", "done", "headers", "target", "ticket")
+
+    def __init__(
+        self,
+        target: _Target,
+        headers: _Headers,
+        audit_id: bytes,
+        ticket: Ticket | None,
+        done: Callable[[bytes | None, bytes], None],
+    ) -> None:
+        self.target, self.headers, self.audit_id, self.ticket = target, headers, audit_id, ticket
+        self.done = done
+        self.began = time.monotonic()
+
+
+class Express:
+    """Answers plain reads."""
+
+    def __init__(
+        self,
+        context: Context,
+        trusted: Callable[[], Trust],
+        *,
+        turns: Turns,
+        metrics: Metrics,
+        auditor: Auditor,
+        is_open: Callable[[], bool],
+    ) -> None:
+        self._context = context
+        self._trusted = trusted
+        self._turns, self._metrics, self._auditor = turns, metrics, auditor
+        self._is_open = is_open
+        self._targets: dict[bytes, _Target | None] = {}
+        self._headers: dict[bytes, tuple[Trust, _Headers | None]] = {}
+        self._forms: dict[tuple[str, str, bool], Form | None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(
+        self, data: bytes, certificate: bytes | None, done: Callable[[bytes | None, bytes], None]
+    ) -> bool:
+        """Take one complete request, if it is a plain read; `done` then gets the answer's head and body, at
+        once or later, or no head when the request has to go the long way after all.
+        """
+        if certificate is None or not self._is_open() or self._auditor.enabled:
+            return False
+        line, _, block = data.partition(b"\r\n")
+        if line[-9:] != b" HTTP/1.1":
+            return False
+        target = self._target(line[4:-9])
+        if target is None:
+            return False
+        trusted = self._trusted()
+        if not trust.is_front_proxy(trusted, certificate, time.time()):
+            return False
+        block, audit_id = _without_varying(b"\r\n" + block)
+        headers = self._head(block, trusted)
+        if headers is None or not audit_id:
+            return False
+        decision = self._context.authorizer.known(headers.user, target.attributes)
+        if decision is None or not decision.allowed:
+            return False
+        try:
+            ticket = self._turns.place(target.info, headers.user)
+        except Failure:
+            return False
+        if ticket is not None and not ticket.started:
+            ticket.release()
+            return False
+        reply = Reply(target, headers, audit_id, ticket, done)
+        try:
+            return self._answer(reply)
+        except Exception:
+            log.exception("the short way failed for %s", target.info.path)
+            self._release(reply)
+            return False
+
+    # What is remembered ------------------------------------------------------------------------------------
+
+    def _target(self, raw: bytes) -> _Target | None:
+        try:
+            return self._targets[raw]
+        except KeyError:
+            if len(self._targets) >= REMEMBERED:
+                self._targets.clear()
+            found = self._targets[raw] = _parse_target(raw) if _PLAIN_TARGET.fullmatch(raw) else None
+            return found
+
+    def _head(self, block: bytes, trusted: Trust) -> _Headers | None:
+        found = self._headers.get(block)
+        if found is None or found[0] is not trusted:
+            if len(block) > LONGEST:
+                return None
+            if len(self._headers) >= REMEMBERED:
+                self._headers.clear()
+            found = self._headers[block] = trusted, _parse_headers(block, trusted)
+        return found[1]
+
+    def _form(self, reply: Reply) -> Form | None:
+        target = reply.target
+        key = (target.info.resource, reply.headers.accept, bool(target.name))
+        try:
+            return self._forms[key]
+        except KeyError:
+            if len(self._forms) >= REMEMBERED:
+                self._forms.clear()
+            found = self._forms[key] = _negotiated(*key)
+            return found
+
+    # Answers -----------------------------------------------------------------------------------------------
+
+    def _answer(self, reply: Reply) -> bool:
+        form, target = self._form(reply), reply.target
+        mirror = self._context.cache.mirror(target.served.info.stored)
+        if form is None or mirror is None:
+            self._release(reply)
+            return False
+        if target.name:
+            return self._get(reply, form, mirror)
+        if target.selection is None:
+            target.selection = selection(mirror.reader, target.info.namespace, target.served.selection, ())
+        if target.selection is None:
+            self._release(reply)
+            return False
+        task = asyncio.ensure_future(self._list(reply, form, mirror, target.selection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    def _get(self, reply: Reply, form: Form, mirror: Mirror) -> bool:
+        target = reply.target
+        version = target.query.get("resourceVersion")
+        if version:
+            known = read.is_number(version) and int(version) <= mirror.position
+            entry = mirror.get(target.info.namespace, target.name) if known else None
+            if entry is None:
+                self._release(reply)
+                return False
+            self._send(reply, forms.single(form, entry, datetime.now(UTC)))
+            return True
+        reads = self._context.cache.objects(target.served.info.stored)
+        latest = reads.latest(target.info.namespace, target.name)
+        latest.add_done_callback(functools.partial(self._got, reply, form))
+        return True
+
+    def _got(self, reply: Reply, form: Form, latest: asyncio.Future[Entry | Response]) -> None:
+        entry = None if latest.cancelled() or latest.exception() is not None else latest.result()
+        body = None
+        if isinstance(entry, Entry):
+            try:
+                body = forms.single(form, entry, datetime.now(UTC))
+            except Exception:
+                log.exception("the short way failed for %s", reply.target.info.path)
+        self._end(reply, body)
+
+    async def _list(self, reply: Reply, form: Form, mirror: Mirror, selected: Selection) -> None:
+        body = None
+        try:
+            body = await self._listed(reply, form, mirror, selected)
+        except Exception:
+            log.exception("the short way failed for %s", reply.target.info.path)
+        finally:
+            self._end(reply, body)
+
+    async def _listed(self, reply: Reply, form: Form, mirror: Mirror, selected: Selection) -> bytes | None:
+        cache, query = self._context.cache, reply.target.query
+        found = read.known(query, mirror, selected) or await read.proven(cache, query, mirror, selected)
+        if found is None:
+            return None
+        body = await read.listed(cache, form, selected, found, gzip=reply.headers.gzip)
+        self._turns.learn_size(reply.target.info, len(body))
+        return body
+
+    def _end(self, reply: Reply, body: bytes | None) -> None:
+        if body is not None:
+            self._send(reply, body)
+            return
+        self._release(reply)
+        reply.done(None, b"")
+
+    def _send(self, reply: Reply, body: bytes) -> None:
+        self._release(reply)
+        encoding = b"Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" if is_compressed(body) else b""
+        head = (
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
+            b"Audit-Id: %b\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n"
+            % (reply.audit_id, encoding, len(body), rfc822_formatted_time().encode())
+        )
+        self._metrics.read(reply.target.labels, time.monotonic() - reply.began, len(body))
+        reply.done(head, body)
+
+    def _release(self, reply: Reply) -> None:
+        if reply.ticket is not None:
+            reply.ticket.release()
+            reply.ticket = None
+
+
+def _without_varying(block: bytes) -> tuple[bytes, bytes]:
+    """The block of headers without what differs from request to request, and the request's id."""
+    audit_id = b""
+    for name in _VARYING:
+        start = block.find(name)
+        if start >= 0:
+            end = block.find(b"\r\n", start + 2)
+            if name is _VARYING[0]:
+                audit_id = block[start + len(name) : end]
+            block = block[:start] + block[end:]
+    return block, audit_id if _AUDIT_ID.fullmatch(audit_id) else b""
+
+
+def _parse_target(raw: bytes) -> _Target | None:
+    path, _, tail = raw.decode("ascii").partition("?")
+    pairs = [pair.partition("=") for pair in tail.split("&") if pair]
+    query = {name: value for name, _, value in pairs}
+    if len(query) != len(pairs) or not set(query) <= _PARAMETERS or "//" in path:
+        return None
+    if any(segment in (".", "..") for segment in path.split("/")):
+        return None
+    info = requestinfo.parse("GET", path, query)
+    served = SERVED.get(info.resource)
+    if served is None or (info.group, info.version) != (GROUP, served.info.resource.version):
+        return None
+    if info.verb not in ("get", "list") or info.subresource or info.rest or path.endswith("/"):
+        return None
+    if served.info.stored_as is StoredAs.COMPUTED or info.verb not in served.info.verbs:
+        return None
+    if served.info.resource.namespaced is not bool(info.namespace) and (info.namespace or info.verb == "get"):
+        return None
+    return _Target(
+        info=info,
+        served=served,
+        query=query,
+        attributes=authz.of_request(info),
+        labels=labels_of_read(info),
+        name=served.face.stored_name(info.name) if info.name else "",
+    )
+
+
+def _parse_headers(block: bytes, trusted: Trust) -> _Headers | None:
+    """The meaning of a block that begins and ends with line ends; None for one that is not plain."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    for line in block.strip(b"\r\n").split(b"\r\n"):
+        found = _HEADER.fullmatch(line)
+        if found is None or not line.isascii():
+            return None
+        headers.add(found[1].decode("ascii"), found[2].decode("ascii").rstrip(" \t"))
+    names = {name.lower() for name in headers}
+    if names & _NOT_PLAIN or len(headers.getall("Host", ())) != 1:
+        return None
+    user = proxied_user(trusted, CIMultiDictProxy(headers))
+    if user is None or wants_pretty(None, headers.get("User-Agent", "")):
+        return None
+    gzip = "gzip" in headers.get("Accept-Encoding", "")
+    return _Headers(completed(user), ",".join(headers.getall("Accept", ())), gzip)
+
+
+def _negotiated(plural: str, header: str, single: bool) -> Form | None:
+    try:
+        accepted = accept(header, SINGLE if single else LIST)
+    except Failure:
+        return None
+    return None if accepted.yaml else forms.form(plural, accepted, None)
