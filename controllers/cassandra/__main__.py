@@ -13,6 +13,7 @@ from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
 from controllers.cassandra.reconcile import DatacenterReconciler
 from controllers.cassandra.tasks.reconcile import TaskReconciler
+from controllers.cassandra.tasks.schedule import ScheduleReconciler
 from controllers.runtime import Controller, Manager
 from missioncontrol.api.names import Component
 from missioncontrol.kube.client import Client
@@ -124,6 +125,11 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
     tasks.watch(caches.datacenters, task_reconciler.waiting_for)
     tasks.watch(caches.statefulsets, task_reconciler.of_datacenter)
     tasks.watch(caches.pods, task_reconciler.of_datacenter)
+    schedule_reconciler = ScheduleReconciler(client=client, caches=caches, recorder=manager.recorder)
+    schedules = manager.controller("scheduledtask", schedule_reconciler.reconcile)
+    schedules.watch(caches.schedules)
+    schedules.watch(caches.datacenters, schedule_reconciler.of_datacenter)
+    schedules.watch(caches.tasks, schedule_reconciler.of_task)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from missioncontrol.api.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     POD_DISRUPTION_BUDGETS,
     PODS,
+    SCHEDULED_TASKS,
     SECRETS,
     SERVICES,
     STATEFUL_SETS,
@@ -46,6 +47,7 @@ class Caches:
     budgets: Informer[MetaView]
     secrets: Informer[SecretMeta]
     tasks: Informer[Object]
+    schedules: Informer[Object]
 
     @classmethod
     def of(cls, cluster: Cluster) -> Caches:
@@ -63,11 +65,13 @@ class Caches:
                 SECRETS, SecretMeta, label_selector=f"{Label.WATCHED}={LabelValue.TRUE}"
             ),
             tasks=cluster.informer(CASSANDRA_TASKS, Object),
+            schedules=cluster.informer(SCHEDULED_TASKS, Object),
         )
         caches.statefulsets.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.pods.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.claims.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.tasks.add_index(BY_DATACENTER, lambda view: [task_datacenter(view)])
+        caches.schedules.add_index(BY_DATACENTER, lambda view: [schedule_datacenter(view)])
         caches.slices.add_index(BY_SERVICE, lambda view: [service_key(view)])
         return caches
 
@@ -90,6 +94,12 @@ def service_key(view: HasMeta) -> str:
 def task_datacenter(view: Object) -> str:
     """The datacenter that a task names."""
     reference = view.spec.get("datacenter") or {}
+    return place(reference.get("namespace") or view.metadata.namespace, reference.get("name") or "")
+
+
+def schedule_datacenter(view: Object) -> str:
+    """The datacenter that a schedule's tasks are for."""
+    reference = (view.spec.get("taskDetails") or {}).get("datacenter") or {}
     return place(reference.get("namespace") or view.metadata.namespace, reference.get("name") or "")
 
 

@@ -176,6 +176,8 @@ _CASS_OPERATOR: Final = ComponentRules(
         on(r.CASSANDRA_TASKS, *READ, "create", "delete", "patch"),
         _status(r.CASSANDRA_TASKS),
         _finalizers(r.CASSANDRA_TASKS),
+        on(r.SCHEDULED_TASKS, *READ, "patch"),
+        _status(r.SCHEDULED_TASKS),
         on(r.STATEFUL_SETS, *READ, "create", "delete", "patch"),
         on(r.PODS, *READ, "delete", "patch"),
         on(r.PERSISTENT_VOLUME_CLAIMS, *READ, "delete", "patch"),

@@ -14,6 +14,7 @@ from missioncontrol.api.resources import (
     CASSANDRA_TASKS,
     EVENTS,
     NAMESPACES,
+    SCHEDULED_TASKS,
     STATEFUL_SETS,
 )
 from missioncontrol.local.control_plane import ControlPlane
@@ -254,3 +255,41 @@ def test_one_pod_and_one_rack_at_once_are_restarted_when_asked_for(running: Plan
     assert running.wait_task("fast")["status"]["succeeded"] == 2
     last = {name: pod["metadata"]["uid"] for name, pod in running.pods().items()}
     assert {name for name in after if after[name] != last[name]} == {RACK1, SECOND}
+
+
+def test_a_schedule_makes_a_task_each_time(running: Plane) -> None:
+    details = {
+        "name": "ignored",
+        "datacenter": {"name": "dc1", "namespace": "tasks"},
+        "jobs": [{"name": "f", "command": "flush", "args": {"rack": "rack2"}}],
+    }
+    for name, schedule in (("often", "@every 2s"), ("never", "61 * * * *")):
+        body = {
+            "apiVersion": SCHEDULED_TASKS.api_version,
+            "kind": SCHEDULED_TASKS.kind,
+            "metadata": {"name": name},
+            "spec": {"schedule": schedule, "taskDetails": details},
+        }
+        running.admin.request("POST", SCHEDULED_TASKS.path("tasks"), body)
+
+    def made() -> list[Json]:
+        tasks = [
+            each for each in running.list(CASSANDRA_TASKS) if each["metadata"]["name"].startswith("often-")
+        ]
+        done = [each for each in tasks if each.get("status", {}).get("completionTime")]
+        return done if len(done) >= 2 else []
+
+    first, second = eventually(made, "two tasks are made and done", timeout=40)[:2]
+    found = running.get(SCHEDULED_TASKS, "often")
+    assert found["metadata"]["ownerReferences"][0]["name"] == "dc1"
+    assert found["status"]["lastExecution"] < found["status"]["nextSchedule"]
+    assert "name" not in first["spec"]
+    # each waits for the one before it: both would flush
+    assert first["status"]["completionTime"] <= second["metadata"]["creationTimestamp"]
+
+    def told() -> bool:
+        notes = [each["note"] for each in running.list(EVENTS) if each["reason"] == "InvalidSpec"]
+        return "spec.schedule: minute: '61' is outside 0-59" in notes
+
+    eventually(told, "an event says what is wrong with a schedule")
+    running.delete(SCHEDULED_TASKS, "often")
