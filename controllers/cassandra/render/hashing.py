@@ -25,18 +25,14 @@ def intent_hash(rendered: dict[str, Any]) -> str:
     for name in ("ownerReferences", "resourceVersion", "namespace"):
         metadata.pop(name, None)
     if isinstance(intent.get("spec"), dict):
-        replicas = intent["spec"].pop("replicas", None)
-        rolling = (intent["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
-        if replicas is not None and "partition" in rolling:
-            # a canary reaches so many pods, however many there are
-            rolling["partition"] -= replicas
+        intent["spec"].pop("replicas", None)
     canonical = orjson.dumps(intent, option=orjson.OPT_SORT_KEYS)
     return base64.b64encode(hashlib.sha256(canonical).digest()).decode()
 
 
-def with_hash(rendered: dict[str, Any]) -> dict[str, Any]:
-    """The object with the hash annotation set."""
-    digest = intent_hash(rendered)
+def with_hash(rendered: dict[str, Any], *, intent: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The object with the hash annotation set; `intent` stands for it where numbers in it are no intent."""
+    digest = intent_hash(intent or rendered)
     metadata = rendered["metadata"]
     annotations = {**metadata.get("annotations", {}), Annotation.RESOURCE_HASH: digest}
     return {**rendered, "metadata": {**metadata, "annotations": annotations}}

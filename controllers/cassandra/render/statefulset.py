@@ -32,9 +32,13 @@ def statefulset(datacenter: Datacenter, rack: RackPlan, images: ImageConfig, *, 
         "volumeClaimTemplates": _claims(datacenter, rack),
     }
     rolling = _rolling_update(datacenter, replicas)
-    if rolling:
-        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": rolling}
-    return with_hash({**body, "spec": spec})
+    if not rolling:
+        return with_hash({**body, "spec": spec})
+    spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": rolling}
+    # a canary of so many pods is the same wish for any number of them, though the partition differs
+    canary = {"canary": datacenter.spec.canary_upgrade_count or 0} if datacenter.spec.canary_upgrade else {}
+    wish = {"type": "RollingUpdate", "rollingUpdate": {**rolling, "partition": 0, **canary}}
+    return with_hash({**body, "spec": spec}, intent={**body, "spec": {**spec, "updateStrategy": wish}})
 
 
 def _rolling_update(datacenter: Datacenter, replicas: int) -> Json:

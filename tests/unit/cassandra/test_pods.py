@@ -207,6 +207,6 @@ def test_a_canary_is_the_same_intent_for_any_number_of_nodes() -> None:
         statefulset(dc, dc.plan[0], ImageConfig(), replicas=replicas)["metadata"]["annotations"][
             Annotation.RESOURCE_HASH
         ]
-        for replicas in (1, 2, 5)
+        for replicas in (0, 1, 2, 5)
     }
     assert len(hashes) == 1
