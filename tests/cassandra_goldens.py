@@ -67,12 +67,14 @@ def golden_folder(case: str) -> Path:
 
 def golden_datacenters(case: str) -> list[Datacenter]:
     """The case's inputs, as our operator would read them from an API server."""
-    documents = yaml.safe_load_all((golden_folder(case) / "input.yaml").read_text())
-    return [
-        datacenter_of(document)
-        for document in documents
-        if document and document["kind"] == "CassandraDatacenter"
-    ]
+    documents = golden_documents(case, "input.yaml")
+    return [datacenter_of(each) for each in documents if each["kind"] == "CassandraDatacenter"]
+
+
+def golden_documents(case: str, name: str) -> list[Json]:
+    """The documents of one file of a case."""
+    documents = yaml.safe_load_all((golden_folder(case) / name).read_text())
+    return [document for document in documents if document]
 
 
 def datacenter_of(document: Json, *, namespace: str = "golden", uid: str = "") -> Datacenter:
@@ -91,12 +93,11 @@ def datacenter_of(document: Json, *, namespace: str = "golden", uid: str = "") -
 
 def golden_objects(case: str) -> dict[tuple[str, str], Json]:
     """What upstream made, by kind and name, without the objects that the operator does not render."""
-    documents = yaml.safe_load_all((golden_folder(case) / "objects.yaml").read_text())
     skipped = {"CassandraDatacenter", "Secret", "CassandraTask"}
     return {
         (each["kind"], each["metadata"]["name"]): comparable(each)
-        for each in documents
-        if each and each["kind"] not in skipped
+        for each in golden_documents(case, "objects.yaml")
+        if each["kind"] not in skipped
     }
 
 

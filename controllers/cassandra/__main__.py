@@ -9,6 +9,7 @@ import aiohttp
 import click
 
 from controllers.cassandra.caches import Caches, by_label, by_owner, by_watchers
+from controllers.cassandra.certificates import Certificates
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
 from controllers.cassandra.reconcile import DatacenterReconciler
@@ -93,12 +94,14 @@ async def operate(
 def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memories) -> None:
     """Make the controllers and give them their sources."""
     caches = Caches.of(manager.home)
+    certificates = Certificates(client, caches.secrets)
     datacenters: Controller
     tasks: Controller
     reconciler = DatacenterReconciler(
         client=client,
         caches=caches,
         api=api,
+        certificates=certificates,
         memories=memories,
         recorder=manager.recorder,
         wake=lambda key: datacenters.enqueue(key),
@@ -116,6 +119,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
         client=client,
         caches=caches,
         api=api,
+        certificates=certificates,
         memories=memories,
         recorder=manager.recorder,
         wake=lambda key: tasks.enqueue(key),

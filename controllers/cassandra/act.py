@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controllers.cassandra import actions as a
+from controllers.cassandra.adoption import adopt
+from controllers.cassandra.config_secret import write_config
 from controllers.cassandra.datacenter import Datacenter, RackPlan
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory
@@ -96,6 +98,13 @@ class Actor:
                 await self._scale(action)
             case a.UpdateRack():
                 await self._update(action)
+            case a.AdoptRack():
+                await self._adopt(action)
+            case a.WriteConfig(source=source):
+                await write_config(self._client, self._dc, self._memory)
+                self._memory.config_source = source
+            case a.LogQueries(pods=pods):
+                await asyncio.gather(*(self._log_queries(pod) for pod in pods))
             case a.LabelPod(pod=pod, labels=labels, events=events):
                 await self._label(pod, dict(labels))
                 self._tell(*events)
@@ -189,6 +198,21 @@ class Actor:
         )
         if action.event is not None:
             self._tell(action.event)
+
+    async def _adopt(self, action: a.AdoptRack) -> None:
+        live = await self._client.get(STATEFUL_SETS, action.statefulset, namespace=self._dc.namespace)
+        desired = statefulset(
+            self._dc, self._rack(action.statefulset), self._images, replicas=live["spec"]["replicas"]
+        )
+        if not await adopt(self._client, STATEFUL_SETS, keep_immutable(desired, live), live):
+            # not asked again for as long as neither it nor what is wanted changes
+            self._memory.compared.add((live["metadata"]["uid"], action.digest, action.desired))
+
+    async def _log_queries(self, pod: PodState) -> None:
+        if not await self._api.log_queries(pod, port=self._dc.management_port):
+            note = f"full query logging is wanted, but the management API of {pod.name} does not offer it"
+            self._tell(a.Event(EventReason.RECONCILE_FAILED, note, warning=True))
+        self._memory.logged.add(pod.incarnation)
 
     async def _update(self, action: a.UpdateRack) -> None:
         rack = self._rack(action.statefulset)

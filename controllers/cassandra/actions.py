@@ -85,6 +85,29 @@ class UpdateRack:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptRack:
+    """Take over a StatefulSet that upstream made, if it is what we would make; nothing in it changes."""
+
+    statefulset: str
+    digest: str
+    desired: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConfig:
+    """Merge the user's configuration from a Secret with ours."""
+
+    source: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogQueries:
+    """Switch on full query logging on these nodes."""
+
+    pods: tuple[PodState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LabelPod:
     """Change labels of this very pod; None removes one."""
 
@@ -205,6 +228,9 @@ Action = (
     | CreateRack
     | ScaleRack
     | UpdateRack
+    | AdoptRack
+    | WriteConfig
+    | LogQueries
     | LabelPod
     | StartNode
     | DrainNodes

@@ -239,6 +239,14 @@ class Datacenter:
         return bool(auth and auth.manual)
 
     @cached_property
+    def logs_queries(self) -> bool:
+        """Whether the nodes are to log every query."""
+        yaml = (self.spec.config or {}).get("cassandra-yaml")
+        wanted = isinstance(yaml, dict) and "full_query_logging_options" in yaml
+        major = self.spec.server_version.partition(".")[0]
+        return wanted and self.spec.server_type == "cassandra" and major.isdecimal() and int(major) >= 4
+
+    @cached_property
     def has_legacy_keystore(self) -> bool:
         """Whether the configuration names the keystore that older operators made for each datacenter."""
         yaml = (self.spec.config or {}).get("cassandra-yaml")

@@ -160,7 +160,12 @@ def _objects(datacenter: Datacenter, caches: Caches) -> dict[tuple[str, str], Ex
         datacenter.node_port_service,
     )
     slice_names = tuple(endpoint_slice_name(datacenter, family) for family in FAMILIES)
-    secret_names = (datacenter.superuser_secret, *(user.secret_name for user in datacenter.spec.users))
+    secret_names = (
+        datacenter.superuser_secret,
+        datacenter.merged_config_secret,
+        *(user.secret_name for user in datacenter.spec.users),
+        *((datacenter.spec.config_secret,) if datacenter.spec.config_secret else ()),
+    )
     found: dict[tuple[str, str], Existing] = {}
 
     def look(kind: str, names: Iterable[str], get: Getter) -> None:

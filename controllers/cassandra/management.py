@@ -6,6 +6,8 @@ or it answered with a refusal (which is final for this call).
 
 from __future__ import annotations
 
+import copy
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,12 +85,19 @@ class ManagementApi:
     ) -> None:
         self._session = session
         self._from_annotation = from_annotation
+        self._tls: ssl.SSLContext | None = None
         self._seconds = Histogram(
             "cass_operator_httphelper_call_duration_seconds",
             "Duration of calls to the management API",
             ["method", "route", "result"],
             registry=registry or CollectorRegistry(),
         )
+
+    def secured(self, context: ssl.SSLContext) -> ManagementApi:
+        """The same client for nodes that speak TLS and want to see a certificate."""
+        other = copy.copy(self)
+        other._tls = context
+        return other
 
     async def process(self, pod: PodState, *, port: int) -> Process:
         """Whether Cassandra runs beside the management API; UNREACHABLE when nobody answers."""
@@ -150,6 +159,15 @@ class ManagementApi:
             found[str(name)] = int(str(factor).partition("/")[0] or 0)
         return found
 
+    async def log_queries(self, pod: PodState, *, port: int) -> bool:
+        """Have the node log every query, unless it does; False if its management API cannot."""
+        if "full_query_logging" not in await self.features(pod, port=port):
+            return False
+        path = "/api/v0/ops/node/fullquerylogging"
+        if not (await self._call("GET", pod, port, path, timeout=QUICK)).json().get("entity"):
+            await self._call("POST", pod, port, path, query={"enabled": "true"}, timeout=ROLE)
+        return True
+
     async def write_role(
         self, pod: PodState, *, port: int, name: str, password: str, superuser: bool
     ) -> None:
@@ -208,7 +226,7 @@ class ManagementApi:
         if not pod.ip:
             raise NodeUnreachable(f"pod {pod.name} has no address yet")
         host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-        return f"http://{host}:{port}"
+        return f"{'http' if self._tls is None else 'https'}://{host}:{port}"
 
     async def _call(
         self,
@@ -229,7 +247,7 @@ class ManagementApi:
         try:
             limit = aiohttp.ClientTimeout(total=timeout, connect=QUICK)
             async with self._session.request(
-                method, target, data=data, headers=headers, timeout=limit
+                method, target, data=data, headers=headers, timeout=limit, ssl=self._tls or True
             ) as got:
                 answer = Answer(got.status, await got.read())
             result = "ok" if answer.status < 400 else "refused"

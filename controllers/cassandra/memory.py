@@ -47,6 +47,10 @@ class DatacenterMemory:
     seeds_told: frozenset[str] | None = None
     users_written: tuple[tuple[str, str], ...] | None = None
     users_digest: str = ""
+    config_hash: str = ""
+    config_source: tuple[object, ...] | None = None
+    compared: set[tuple[str, str, str]] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
     healthy: frozenset[str] | None = None
     drains: dict[str, bool] = field(default_factory=dict)
     leaves: dict[str, Leave] = field(default_factory=dict)
@@ -67,6 +71,10 @@ class DatacenterMemory:
             retry_at=dict(self.retry_at),
             seeds_told=self.seeds_told,
             users_written=self.users_written,
+            config_hash=self.config_hash,
+            config_source=self.config_source,
+            compared=frozenset(self.compared),
+            logged=frozenset(self.logged),
             healthy=self.healthy,
             drains=dict(self.drains),
             leaves=dict(self.leaves),
@@ -85,6 +93,7 @@ class DatacenterMemory:
         self.drains = {key: ended for key, ended in self.drains.items() if key in incarnations}
         self.leaves = {key: leave for key, leave in self.leaves.items() if key in incarnations}
         self.features = {key: found for key, found in self.features.items() if key in incarnations}
+        self.logged &= incarnations
 
     def start_failed(self, pod: str, now: datetime) -> None:
         """Wait longer before each further attempt."""

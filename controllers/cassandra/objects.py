@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from controllers.cassandra.actions import ApplyObject, Event
+from controllers.cassandra.adoption import adopt
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide.objects import NameTaken
 from missioncontrol.api.names import Component, EventReason
@@ -27,9 +28,12 @@ class ObjectWriter:
         if not action.exists and await self._is_foreign(action):
             # the seed service belongs to the whole cluster: whichever datacenter came first made it
             return
-        await self._client.apply(
-            action.resource, dict(action.body), field_manager=Component.CASS_OPERATOR.value
-        )
+        body = dict(action.body)
+        if action.exists:
+            live = await self._get(action.resource, action.name)
+            if live is not None and await adopt(self._client, action.resource, body, live):
+                return
+        await self._client.apply(action.resource, body, field_manager=Component.CASS_OPERATOR.value)
         if not action.exists:
             kind = action.resource.kind
             word = kind if kind == "PodDisruptionBudget" else kind.lower()

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from controllers.cassandra.act import Actor
 from controllers.cassandra.actions import Event, Plan
 from controllers.cassandra.caches import Caches
+from controllers.cassandra.certificates import Certificates
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.health import fingerprint
@@ -25,9 +26,9 @@ from controllers.cassandra.gather import from_caches, with_answers
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
+from controllers.cassandra.secrets import IncompleteSecret
 from controllers.cassandra.state import Snapshot
 from controllers.cassandra.status import Done, next_status, patch, starts_nodes
-from controllers.cassandra.users import IncompleteSecret
 from controllers.runtime import Done as Finished
 from controllers.runtime import EventRecorder, Key, Outcome, RequeueAfter, Terminal
 from missioncontrol.api.names import Component, Condition, EventReason, Reason
@@ -61,6 +62,7 @@ class DatacenterReconciler:
         client: Client,
         caches: Caches,
         api: ManagementApi,
+        certificates: Certificates,
         memories: Memories,
         recorder: EventRecorder,
         wake: Waker,
@@ -69,6 +71,7 @@ class DatacenterReconciler:
         self._client = client
         self._caches = caches
         self._api = api
+        self._certificates = certificates
         self._memories = memories
         self._recorder = recorder
         self._wake = wake
@@ -78,7 +81,9 @@ class DatacenterReconciler:
         """Bring a datacenter one or several steps further."""
         view = self._caches.datacenters.get(key.namespace, key.name)
         if view is None:
-            self._memories.keep({each.metadata.uid for each in self._caches.datacenters.all()})
+            uids = {each.metadata.uid for each in self._caches.datacenters.all()}
+            self._memories.keep(uids)
+            self._certificates.keep(uids)
             return Finished()
         memory = self._memories.of(view.metadata.uid)
         done = Done()
@@ -93,18 +98,24 @@ class DatacenterReconciler:
                 return await self._invalid(view, error)
             async with memory.lock:
                 snapshot = from_caches(datacenter, self._caches, memory, self._images, _now())
-                snapshot = await with_answers(snapshot, self._api, memory, _now())
+                try:
+                    api = await self._certificates.api(self._api, datacenter)
+                except IncompleteSecret as error:
+                    if datacenter.metadata.deletion_timestamp is None:
+                        return await self._locked_out(view, snapshot, error)
+                    api = self._api
+                snapshot = await with_answers(snapshot, api, memory, _now())
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)
                 if plan.store:
                     await self._write_status(view, snapshot, plan, done)
-                    await self._carry_out(snapshot, plan, memory, done, key)
+                    await self._carry_out(snapshot, plan, memory, done, key, api)
                     continue
                 told = starts_nodes(plan)
                 if told:
                     # a node is registered as a member before another one is told to start
                     await self._write_status(view, snapshot, plan, done)
-                decided, plan = plan, await self._carry_out(snapshot, plan, memory, done, key)
+                decided, plan = plan, await self._carry_out(snapshot, plan, memory, done, key, api)
                 told = told and plan is decided
             # conditions that lead to later decisions have to be stored before these are made
             if not plan.again or plan.conditions:
@@ -116,12 +127,18 @@ class DatacenterReconciler:
         return RequeueAfter(plan.wait, plan.sentence) if plan.wait else Finished(plan.sentence)
 
     async def _carry_out(
-        self, snapshot: Snapshot, plan: Plan, memory: DatacenterMemory, done: Done, key: Key
+        self,
+        snapshot: Snapshot,
+        plan: Plan,
+        memory: DatacenterMemory,
+        done: Done,
+        key: Key,
+        api: ManagementApi,
     ) -> Plan:
         actor = Actor(
             snapshot.datacenter,
             client=self._client,
-            api=self._api,
+            api=api,
             memory=memory,
             images=self._images,
             recorder=self._recorder,
@@ -202,6 +219,13 @@ class DatacenterReconciler:
             type="Warning" if event.warning else "Normal",
             action=event.reason,
         )
+
+    async def _locked_out(self, view: Object, snapshot: Snapshot, error: IncompleteSecret) -> Outcome:
+        """The nodes cannot be asked: what the Secrets lack is said, and nothing is done meanwhile."""
+        sentence = str(error)
+        conditions = {Condition.VALID.value: (False, Reason.INVALID_SPEC.value, sentence)}
+        await self._write_status(view, snapshot, Plan(sentence, conditions=conditions), Done())
+        return RequeueAfter(RETRY, sentence)
 
     async def _invalid(self, view: Object, error: ValidationError) -> Outcome:
         """The stored object cannot be read: possible only where our schema and webhooks were not asked."""

@@ -190,6 +190,8 @@ class RackSet:
     updated: int
     storage: Mapping[str, str]
     owner_uid: str
+    config_hash: str = ""
+    """Of the configuration that comes from a Secret."""
     partition: int = 0
     """Pods with a lower ordinal keep their revision: a restart lets one pod after the other go."""
 
@@ -209,7 +211,8 @@ class RackSet:
             rack=metadata.labels.get(Label.RACK, ""),
             resource_version=metadata.resource_version,
             replicas=replicas,
-            digest=metadata.annotations.get(Annotation.RESOURCE_HASH, ""),
+            digest=digest_of(metadata),
+            config_hash=metadata.annotations.get(Annotation.CONFIG_HASH, ""),
             restarted_at=view.spec.template.metadata.annotations.get(Annotation.RESTARTED_AT, ""),
             rolled=rolled,
             ready=status.ready_replicas,
@@ -237,7 +240,7 @@ class Existing:
     def of(cls, metadata: Meta) -> Existing:
         owner = next((each for each in metadata.owner_references if each.controller), None)
         return cls(
-            digest=metadata.annotations.get(Annotation.RESOURCE_HASH, ""),
+            digest=digest_of(metadata),
             owner_uid=owner.uid if owner else "",
             owner_name=owner.name if owner else "",
             version=metadata.resource_version,
@@ -275,6 +278,14 @@ class Memory:
     """The seeds that the nodes were told of last."""
     users_written: tuple[tuple[str, str], ...] | None = None
     """The secrets (name, resourceVersion) from which the roles were written last."""
+    config_hash: str = ""
+    """The hash that was put on the datacenter with the merged configuration."""
+    config_source: tuple[object, ...] | None = None
+    """What the merged configuration was made from."""
+    compared: frozenset[tuple[str, str, str]] = frozenset()
+    """StatefulSets (UID, hash, wanted hash) that were looked at and are not what we would render."""
+    logged: frozenset[str] = frozenset()
+    """Nodes that are known to log every query, by incarnation."""
     healthy: frozenset[str] | None = None
     """The ready pods for which the datacenter was last found healthy."""
     drains: Mapping[str, bool] = field(default_factory=dict)
@@ -348,6 +359,12 @@ class Snapshot:
         """Whether the node in this pod has been a member of the ring."""
         known = (self.datacenter.status.node_statuses or {}).get(pod.name)
         return bool(known and known.host_id)
+
+
+def digest_of(metadata: Meta) -> str:
+    """The hash of what we rendered; on an object that upstream made it stands beside upstream's own."""
+    found = metadata.annotations
+    return found.get(Annotation.ADOPTED_HASH) or found.get(Annotation.RESOURCE_HASH, "")
 
 
 def controller_of(metadata: Meta) -> str:

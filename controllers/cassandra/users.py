@@ -16,13 +16,12 @@ from controllers.cassandra.actions import Event, WriteRoles
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import DatacenterMemory
-from controllers.cassandra.render.secret import PASSWORD_BYTES, superuser_secret, watched_by, watchers
-from missioncontrol.api.names import Annotation, Component, EventReason, Label, LabelValue
+from controllers.cassandra.render.secret import PASSWORD_BYTES, superuser_secret, watchers
+from controllers.cassandra.secrets import MANAGER, text_of, watch_secret
+from missioncontrol.api.names import Annotation, EventReason, Label
 from missioncontrol.api.resources import SECRETS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import AlreadyExists, NotFound
-
-MANAGER = Component.CASS_OPERATOR.value
 
 
 class UserWriter:
@@ -51,23 +50,7 @@ class UserWriter:
         except AlreadyExists:
             # one that we do not watch yet: of another datacenter of the cluster, or of a user
             found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
-            await self._watch_secret(name, found)
-
-    async def _watch_secret(self, name: str, found: dict[str, Any]) -> None:
-        metadata = found.get("metadata", {})
-        annotation = (metadata.get("annotations") or {}).get(Annotation.WATCHED_BY, "")
-        watched = (metadata.get("labels") or {}).get(Label.WATCHED) == LabelValue.TRUE
-        if watched and f"{self._dc.namespace}/{self._dc.name}" in watchers(annotation):
-            return
-        patch = {
-            "metadata": {
-                "labels": {Label.WATCHED: LabelValue.TRUE},
-                "annotations": {Annotation.WATCHED_BY: watched_by(annotation, self._dc)},
-            }
-        }
-        await self._client.merge_patch(
-            SECRETS, name, patch, namespace=self._dc.namespace, field_manager=MANAGER
-        )
+            await watch_secret(self._client, self._dc, name, found)
 
     async def forget(self, names: tuple[str, ...]) -> None:
         """The datacenter goes: its Secrets stay, but are no longer watched for it."""
@@ -96,8 +79,8 @@ class UserWriter:
         roles, versions = [], []
         for name, superuser in action.secrets:
             found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)
-            await self._watch_secret(name, found)
-            roles.append((_field(found, "username"), _field(found, "password"), superuser))
+            await watch_secret(self._client, self._dc, name, found)
+            roles.append((text_of(found, "username"), text_of(found, "password"), superuser))
             versions.append((name, found["metadata"]["resourceVersion"]))
         digest = hashlib.sha256(repr(roles).encode()).hexdigest()
         if digest != self._memory.users_digest:
@@ -117,19 +100,3 @@ class UserWriter:
         self._memory.users_digest = digest
         self._memory.users_written = tuple(versions)
         return written
-
-
-class IncompleteSecret(Exception):
-    """A Secret does not have what a role needs."""
-
-
-def _field(secret: dict[str, Any], key: str) -> str:
-    """A field of a Secret, as text."""
-    name = secret["metadata"]["name"]
-    encoded = (secret.get("data") or {}).get(key)
-    if not encoded:
-        raise IncompleteSecret(f"the Secret {name} has no key {key!r}")
-    try:
-        return base64.b64decode(encoded).decode()
-    except UnicodeDecodeError as error:
-        raise IncompleteSecret(f"the key {key!r} of the Secret {name} is not UTF-8") from error

@@ -124,6 +124,8 @@ class Annotation:
     ABANDON_DATA_PLANES: Final = "missioncontrol.io/abandon-data-planes"
     # on what mission-control-operator applies in a plane: hash of what it applied
     APPLIED_HASH: Final = "missioncontrol.io/applied-hash"
+    # on an object that an upstream operator made: the hash of what we would render, beside upstream's own
+    ADOPTED_HASH: Final = "missioncontrol.io/resource-hash"
 
     # cass-operator: read on the CassandraDatacenter
     SKIP_USER_CREATION: Final = "cassandra.datastax.com/skip-user-creation"
@@ -143,6 +145,8 @@ class Annotation:
     # cass-operator: written by it
     RESOURCE_HASH: Final = "cassandra.datastax.com/resource-hash"
     CONFIG_HASH: Final = "cassandra.datastax.com/config-hash"
+    # on the Secret that the user names in configSecret: the datacenter that uses it
+    CONFIG_DATACENTER: Final = "cassandra.datastax.com/datacenter"
     WATCHED_BY: Final = "cassandra.datastax.com/watched-by"
     RESTARTED_AT: Final = "control.k8ssandra.io/restartedAt"
     # on a claim whose node has left the ring: nothing may be started on that disk any more

@@ -14,6 +14,7 @@ from controllers.cassandra.actions import (
     Action,
     AddFinalizer,
     CreateCleanupTask,
+    LogQueries,
     Plan,
     RemoveAnnotation,
     StartNode,
@@ -22,7 +23,7 @@ from controllers.cassandra.actions import (
 from controllers.cassandra.decide import labels, nodes, racks, shrink, stop
 from controllers.cassandra.decide.deletion import before_leaving, decide_deletion, decommissions, is_lone
 from controllers.cassandra.decide.health import unhealthy
-from controllers.cassandra.decide.objects import NameTaken, object_actions
+from controllers.cassandra.decide.objects import NameTaken, config_actions, config_is_known, object_actions
 from controllers.cassandra.decide.refusals import is_true, refusals
 from controllers.cassandra.render.images import UnknownServerType
 from controllers.cassandra.state import Snapshot
@@ -88,6 +89,14 @@ def _leave_ring(snapshot: Snapshot, now: datetime) -> Plan | None:
 
 def _build(snapshot: Snapshot) -> Plan | None:
     """Make or change what is missing or different around the nodes."""
+    configure = config_actions(snapshot)
+    if configure:
+        return Plan("merging the configuration from the Secret", tuple(configure), again=True)
+    if not config_is_known(snapshot):
+        return Plan("waiting for the hash of the configuration to be seen")
+    adopt = racks.adoptions(snapshot)
+    if adopt:
+        return Plan("comparing StatefulSets that are not known", tuple(adopt), again=True)
     actions: list[Action] = racks.rack_actions(snapshot)
     conditions = _of_growth(snapshot, actions)
     if conditions:
@@ -191,7 +200,7 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     if rollout.waiting:
         wait = HEALTH_PAUSE if rollout.ask_again else UNSETTLED_PAUSE
         return Plan(rollout.waiting, extra, wait=wait, conditions=conditions)
-    actions: list[Action] = [*extra, *_roles(snapshot), *_cleanup(snapshot)]
+    actions: list[Action] = [*extra, *_roles(snapshot), *_query_logging(snapshot), *_cleanup(snapshot)]
     if snapshot.datacenter.annotated(Annotation.AUTOUPDATE_SPEC, "once") and not refused:
         actions.append(RemoveAnnotation(Annotation.AUTOUPDATE_SPEC))
     if refused:
@@ -225,6 +234,16 @@ def _roles(snapshot: Snapshot) -> list[Action]:
         return []
     first = min((pod for pod in snapshot.living if pod.started), key=lambda pod: pod.name)
     return [WriteRoles(first, tuple(wanted))]
+
+
+def _query_logging(snapshot: Snapshot) -> list[Action]:
+    """Nodes begin to log every query only when they are told; one that starts anew does not log."""
+    if not snapshot.datacenter.logs_queries:
+        return []
+    silent = tuple(
+        pod for pod in snapshot.living if pod.started and pod.incarnation not in snapshot.memory.logged
+    )
+    return [LogQueries(silent)] if silent else []
 
 
 def secret_versions(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

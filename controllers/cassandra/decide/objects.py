@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from controllers.cassandra.actions import Action, ApplyObject, CreateSuperuser, DeleteObject
+from controllers.cassandra.actions import Action, ApplyObject, CreateSuperuser, DeleteObject, WriteConfig
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.render.budget import pod_disruption_budget
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name, endpoint_slices
@@ -29,6 +29,24 @@ class NameTaken(Exception):
 def object_actions(snapshot: Snapshot) -> list[Action]:
     """What is missing or differs from what the spec wants."""
     return [*_services(snapshot), *_slices(snapshot), *_budget(snapshot), *_superuser(snapshot)]
+
+
+def config_actions(snapshot: Snapshot) -> list[Action]:
+    """The merged configuration, whenever something that it is made from has changed."""
+    datacenter = snapshot.datacenter
+    if not datacenter.spec.config_secret:
+        return []
+    names = (datacenter.spec.config_secret, datacenter.merged_config_secret)
+    found = (snapshot.objects.get((SECRETS.kind, name)) for name in names)
+    versions = tuple(each.version if each is not None else "" for each in found)
+    source = (datacenter.metadata.generation, datacenter.resource_name, *versions)
+    return [] if source == snapshot.memory.config_source else [WriteConfig(source)]
+
+
+def config_is_known(snapshot: Snapshot) -> bool:
+    """Whether the datacenter, as it is seen, carries the hash of the configuration that was written."""
+    datacenter = snapshot.datacenter
+    return not datacenter.spec.config_secret or datacenter.config_hash == snapshot.memory.config_hash
 
 
 def _services(snapshot: Snapshot) -> Iterator[Action]:

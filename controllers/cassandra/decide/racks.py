@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controllers.cassandra.actions import Action, CreateRack, Event, ScaleRack, UpdateRack
+from controllers.cassandra.actions import Action, AdoptRack, CreateRack, Event, ScaleRack, UpdateRack
 from controllers.cassandra.datacenter import RackPlan
 from controllers.cassandra.decide.health import unhealthy
 from controllers.cassandra.decide.objects import NameTaken
@@ -83,14 +83,40 @@ def changed_racks(snapshot: Snapshot) -> list[UpdateRack]:
     """All racks whose template is to change, for a moment at which nobody runs."""
     if not may_update(snapshot):
         return []
-    different = (rack for rack in snapshot.datacenter.plan if _differs(snapshot, rack))
+    different = (rack for rack in in_scope(snapshot) if _differs(snapshot, rack))
     return [_update(snapshot, rack, forced=False) for rack in different]
 
 
+def adoptions(snapshot: Snapshot) -> list[AdoptRack]:
+    """StatefulSets of unknown content: perhaps another operator made them, just as we would."""
+    found = []
+    for rack in snapshot.datacenter.plan:
+        live = snapshot.racks.get(rack.statefulset)
+        if live is None or not _differs(snapshot, rack) or live.owner_uid != snapshot.datacenter.uid:
+            continue
+        desired = snapshot.desired_racks[rack.statefulset]
+        if (live.uid, live.digest, desired) not in snapshot.memory.compared:
+            found.append(AdoptRack(rack.statefulset, live.digest, desired))
+    return found
+
+
+def in_scope(snapshot: Snapshot) -> tuple[RackPlan, ...]:
+    """The racks that a change reaches: with a canary only the first."""
+    plan = snapshot.datacenter.plan
+    return plan[:1] if snapshot.datacenter.spec.canary_upgrade else plan
+
+
 def may_update(snapshot: Snapshot) -> bool:
-    """Whether a changed template may be rolled out: the spec changed, or the user allows it beforehand."""
+    """Whether a changed template may be rolled out.
+
+    The spec changed, or the configuration that it takes from a Secret, or the user allows it beforehand.
+    """
     datacenter = snapshot.datacenter
     if datacenter.annotated(Annotation.AUTOUPDATE_SPEC):
+        return True
+    if datacenter.spec.config_secret and any(
+        live.config_hash not in ("", datacenter.config_hash) for live in snapshot.racks.values()
+    ):
         return True
     return datacenter.metadata.generation != datacenter.status.observed_generation
 
@@ -107,7 +133,7 @@ def repair(snapshot: Snapshot) -> UpdateRack | None:
 
 def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
     """The next step of a rolling change. To be asked only when every node is started."""
-    different = [rack for rack in snapshot.datacenter.plan if allowed and _differs(snapshot, rack)]
+    different = [rack for rack in in_scope(snapshot) if allowed and _differs(snapshot, rack)]
     busy = rolling(snapshot)
     if busy:
         return Rollout(waiting=f"rack {busy} is being replaced pod by pod")
@@ -128,7 +154,7 @@ def rolling(snapshot: Snapshot) -> str:
 
 def needs_rollout(snapshot: Snapshot) -> bool:
     """Whether some rack is to get another template."""
-    return may_update(snapshot) and any(_differs(snapshot, rack) for rack in snapshot.datacenter.plan)
+    return may_update(snapshot) and any(_differs(snapshot, rack) for rack in in_scope(snapshot))
 
 
 def _differs(snapshot: Snapshot, rack: RackPlan) -> bool:

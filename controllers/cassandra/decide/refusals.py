@@ -44,18 +44,11 @@ def _unsupported(datacenter: Datacenter) -> Iterator[str]:
     flags = {
         "spec.replaceNodes": bool(spec.replace_nodes),
         "spec.rollingRestartRequested": bool(spec.rolling_restart_requested),
-        "spec.canaryUpgrade": bool(spec.canary_upgrade),
         "spec.forceUpgradeRacks": bool(spec.force_upgrade_racks),
-        "spec.cdc": spec.cdc is not None,
-        "spec.configSecret": bool(spec.config_secret),
-        "spec.managementApiAuth.manual": bool(spec.management_api_auth and spec.management_api_auth.manual),
     }
     for field, used in flags.items():
         if used:
             yield f"{field}: {_LATER}"
-    yaml = (spec.config or {}).get("cassandra-yaml")
-    if isinstance(yaml, dict) and yaml.get("full_query_logging_options") is not None:
-        yield f"spec.config.cassandra-yaml.full_query_logging_options: {_LATER}"
 
 
 def _changes(snapshot: Snapshot) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""The superuser's Secret, made once where the spec names none."""
+"""The Secrets that the operator makes: the superuser's, and configurations merged with a user's Secret."""
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -26,6 +27,19 @@ def superuser_secret(datacenter: Datacenter, *, password: str) -> dict[str, Any]
     )
     data = {"username": datacenter.superuser_secret, "password": password}
     return {**body, "type": "Opaque", "stringData": data}
+
+
+def merged_config_secret(datacenter: Datacenter, config: str) -> dict[str, Any]:
+    """The Secret that the pods read their configuration from, where the user's part is in a Secret."""
+    identity = {**datacenter.datacenter_labels, Label.WATCHED: LabelValue.TRUE}
+    body = rendered(
+        SECRETS,
+        datacenter.merged_config_secret,
+        datacenter,
+        identity,
+        annotations={Annotation.WATCHED_BY: watched_by("", datacenter)},
+    )
+    return {**body, "type": "Opaque", "data": {"config": base64.b64encode(config.encode()).decode()}}
 
 
 def watchers(annotation: str) -> list[str]:

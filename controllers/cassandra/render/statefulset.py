@@ -20,7 +20,10 @@ DATA_VOLUME = "server-data"
 
 def statefulset(datacenter: Datacenter, rack: RackPlan, images: ImageConfig, *, replicas: int) -> Json:
     """The StatefulSet with its hash annotation, which does not depend on `replicas`."""
-    body = rendered(STATEFUL_SETS, rack.statefulset, datacenter, datacenter.rack_labels(rack.name))
+    # says without a look into the template which configuration the pods have, or are to have
+    notes = {Annotation.CONFIG_HASH: datacenter.config_hash} if datacenter.spec.config_secret else {}
+    labels = datacenter.rack_labels(rack.name)
+    body = rendered(STATEFUL_SETS, rack.statefulset, datacenter, labels, annotations=notes)
     seconds = datacenter.spec.min_ready_seconds
     spec: Json = {
         "replicas": replicas,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from controllers.cassandra.caches import BY_DATACENTER, Caches, datacenter_key, place
+from controllers.cassandra.certificates import Certificates
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import DatacenterMemory, Memories
@@ -54,12 +56,14 @@ class TaskReconciler:
         client: Client,
         caches: Caches,
         api: ManagementApi,
+        certificates: Certificates,
         memories: Memories,
         recorder: EventRecorder,
         wake: Callable[[Key], None],
         images: ImageConfig | None = None,
     ) -> None:
         self._tools = Tools(client, caches, api, recorder, images or ImageConfig())
+        self._certificates = certificates
         self._memories = memories
         self._wake = wake
         self._under_way: dict[Key, TaskMemory] = {}
@@ -139,7 +143,7 @@ class TaskReconciler:
     ) -> Outcome:
         key = _key(view)
         scene = Scene(
-            tools=self._tools,
+            tools=replace(self._tools, api=await self._certificates.api(self._tools.api, datacenter)),
             view=view,
             task=task,
             datacenter=datacenter,

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from missioncontrol.api.names import Component
-from missioncontrol.api.resources import CASSANDRA_DATACENTERS, CASSANDRA_TASKS, PODS, STATEFUL_SETS, Resource
+from missioncontrol.api.resources import (
+    CASSANDRA_DATACENTERS,
+    CASSANDRA_TASKS,
+    EVENTS,
+    PODS,
+    STATEFUL_SETS,
+    Resource,
+)
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
 from tests.processes import Operator, Simulator, call, eventually, install
@@ -132,6 +139,9 @@ class Plane:
 
     def pods(self) -> dict[str, Json]:
         return {pod["metadata"]["name"]: pod for pod in self.list(PODS)}
+
+    def events(self) -> list[Json]:
+        return self.list(EVENTS)
 
     def node_states(self) -> dict[str, str]:
         key = "cassandra.datastax.com/node-state"

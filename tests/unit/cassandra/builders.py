@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from controllers.cassandra.actions import ApplyObject
 from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.decide.objects import object_actions
 from controllers.cassandra.state import (
     Claim,
     Endpoint,
@@ -19,7 +21,7 @@ from controllers.cassandra.state import (
     RackSet,
     Snapshot,
 )
-from missioncontrol.api.names import Finalizer, NodeState
+from missioncontrol.api.names import Annotation, Finalizer, NodeState
 from missioncontrol.kube.views import Meta, Object
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
@@ -181,3 +183,14 @@ def gossip(pods: Iterable[PodState], *, status: str = "NORMAL", alive: bool = Tr
 def started(*pods: PodState) -> tuple[PodState, ...]:
     """The same pods, running and ready."""
     return tuple(replace(each, state=NodeState.STARTED, ready=True) for each in pods)
+
+
+def with_objects(base: Snapshot) -> Snapshot:
+    """The same, with every Service and so on as it should be."""
+    objects = {("Secret", "demo-superuser"): Existing("", "", "", "1", {})}
+    for action in object_actions(base):
+        if isinstance(action, ApplyObject):
+            digest = action.body["metadata"]["annotations"][Annotation.RESOURCE_HASH]
+            objects[action.resource.kind, action.name] = Existing(digest, UID, "dc1", "1", {})
+    told = frozenset(each.uid for each in base.pods if each.seed and each.ready)
+    return replace(base, objects=objects, memory=replace(base.memory, seeds_told=told))
