@@ -33,6 +33,11 @@ CREATE TABLE IF NOT EXISTS nodes (
     uid TEXT NOT NULL, disk TEXT NOT NULL, ip TEXT NOT NULL, tokens TEXT NOT NULL, version TEXT NOT NULL,
     mode TEXT NOT NULL, until REAL NOT NULL, next_mode TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS nodes_by_ring ON nodes (ring);
+CREATE INDEX IF NOT EXISTS nodes_by_cluster ON nodes (cluster);
+CREATE INDEX IF NOT EXISTS nodes_by_uid ON nodes (uid);
+CREATE INDEX IF NOT EXISTS nodes_by_disk ON nodes (disk);
+CREATE INDEX IF NOT EXISTS nodes_by_ip ON nodes (ip);
 CREATE TABLE IF NOT EXISTS keyspaces (
     ring TEXT NOT NULL, name TEXT NOT NULL, replication TEXT NOT NULL, PRIMARY KEY (ring, name)
 );

@@ -76,6 +76,20 @@ class Store:
             processes = self.db.execute(
                 "SELECT * FROM processes WHERE uid IN (SELECT uid FROM nodes WHERE ring = ?)", (of_ring,)
             ).fetchall()
+        return self._snapshot(now, nodes, processes)
+
+    def _around(self, now: float, process: Process, seeds: Seeds) -> Snapshot:
+        """What can matter for the start of a process: the nodes of its cluster, its disk and its seeds."""
+        marks = ", ".join("?" for _ in seeds.addresses)
+        where = f"cluster = ? OR disk = ? OR ip IN ({marks})"
+        values = (process.cluster, process.disk, *seeds.addresses)
+        nodes = self.db.execute(f"SELECT * FROM nodes WHERE {where}", values).fetchall()
+        processes = self.db.execute(
+            f"SELECT * FROM processes WHERE uid IN (SELECT uid FROM nodes WHERE {where})", values
+        ).fetchall()
+        return self._snapshot(now, nodes, processes)
+
+    def _snapshot(self, now: float, nodes: list[sqlite3.Row], processes: list[sqlite3.Row]) -> Snapshot:
         beats = self.db.execute("SELECT plane, heartbeat FROM planes").fetchall()
         return Snapshot(
             now=now,
@@ -151,12 +165,16 @@ class Store:
         """
         fresh = Fresh(host_id=str(uuid.uuid4()), ring=str(uuid.uuid4()))
         with self.transaction():
-            snapshot = self.snapshot(now)
-            process = snapshot.processes.get(uid)
+            process = self.process(uid)
             if process is None:
                 return None
             outcome = ring.decide_start(
-                snapshot, process, seeds=seeds, replace_ip=replace_ip, ready_at=ready_at, fresh=fresh
+                self._around(now, process, seeds),
+                process,
+                seeds=seeds,
+                replace_ip=replace_ip,
+                ready_at=ready_at,
+                fresh=fresh,
             )
             match outcome:
                 case Started():
@@ -263,12 +281,11 @@ class Store:
 
     def decommission(self, uid: str, *, now: float, due: float, fail: bool) -> Refused | None:
         with self.transaction():
-            snapshot = self.snapshot(now)
-            process = snapshot.processes.get(uid)
-            node = snapshot.of_process(uid)
+            process = self.process(uid)
+            node = self.node_of(process) if process is not None else None
             if process is None or node is None or not process.running(now):
                 return Refused("Internal connection to Cassandra closed")
-            refused = ring.decide_decommission(snapshot, node)
+            refused = ring.decide_decommission(self.snapshot(now, of_ring=node.ring), node)
             if refused is None:
                 end = Mode.NORMAL if fail else Mode.LEFT
                 self._put("nodes", replace(node, mode=Mode.LEAVING, until=due, next_mode=end))
