@@ -39,6 +39,7 @@ BATCH = 50
 """Objects decoded, or events handled, before others get the event loop."""
 FAILURES_BEFORE_LIST = 3
 STEADY_SECONDS = 5.0
+LOOK_SECONDS = 0.1
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -88,6 +89,8 @@ class Informer(Generic[T]):
         self._stream: Stream | None = None
         self._hurry = asyncio.Event()
         self._progress = False
+        self._look: asyncio.TimerHandle | None = None
+        self._running = False
         self._list_headers = _accept(view, "PartialObjectMetadataList")
         self._watch_headers = _accept(view, "PartialObjectMetadata")
 
@@ -151,6 +154,7 @@ class Informer(Generic[T]):
         # Whether an object still matches, or begins to, is the server's answer where we cannot tell.
         if selected or (selected is None and known):
             self._store.observe(obj)
+            self._look_later()
 
     def hurry(self) -> None:
         """The cluster is reachable (again): drop a connection that may be dead, and wait no longer."""
@@ -158,10 +162,35 @@ class Informer(Generic[T]):
         if self._stream is not None:
             self._stream.abort()
 
+    def _look_later(self) -> None:
+        """See in time whether the watch has shown what we wrote: a quiet one would not make us look."""
+        due = self._store.due()
+        if self._running and self._look is None and due is not None:
+            seconds = max(due - time.monotonic() + 0.05, LOOK_SECONDS)
+            self._look = asyncio.get_running_loop().call_later(seconds, self._look_now)
+
+    def _look_now(self) -> None:
+        self._look = None
+        if self._store.overdue():
+            self._version = ""
+            if self._stream is not None:
+                self._stream.abort()
+        self._look_later()
+
     # Running -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """List and watch until cancelled."""
+        self._running = True
+        try:
+            await self._go_on()
+        finally:
+            self._running = False
+            if self._look is not None:
+                self._look.cancel()
+                self._look = None
+
+    async def _go_on(self) -> None:
         backoff = Backoff()
         while True:
             began = time.monotonic()

@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 
 RECENT = 4096
 PENDING_SECONDS = 15.0
+"""How long the event of a write may keep us waiting."""
+AFTER_LIST_SECONDS = 1.0
+"""The same for a write that was under way while everything was listed anew: the list may have shown it, or
+even what came after it, and then there is no event of it to come."""
+IN_FLIGHT_SECONDS = 10.0
 
 Change = Literal["added", "updated", "deleted"]
 Name = tuple[str, str]
@@ -49,7 +54,10 @@ class Store(Generic[T]):
         self._indexes: dict[str, dict[str, dict[Name, T]]] = {}
         self._handlers: list[Handler[T]] = []
         self._recent: OrderedDict[tuple[Name, str], None] = OrderedDict()
-        self._pending: dict[Name, tuple[str, float]] = {}
+        self._pending: dict[Name, tuple[str, float, float]] = {}
+        """Which version the watch has still to show, since when, and until when that is worth waiting for."""
+        self._listed = False
+        self._listed_again = float("-inf")
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -105,6 +113,9 @@ class Store(Generic[T]):
 
     def replace_all(self, objects: dict[Name, T], *, began: float) -> None:
         """A list, begun at that time of the monotonic clock, says that these objects exist and no others."""
+        if self._listed:
+            self._listed_again = time.monotonic()
+        self._listed = True
         vanished = []
         for place, obj in objects.items():
             self._remember(place, obj.metadata.resource_version)
@@ -129,13 +140,19 @@ class Store(Generic[T]):
         present = self._objects.get(place)
         if (place, version) in self._recent or (present and present.metadata.resource_version == version):
             return
-        self._pending[place] = (version, time.monotonic())
+        now = time.monotonic()
+        listed = now - self._listed_again < IN_FLIGHT_SECONDS
+        self._pending[place] = (version, now, now + (AFTER_LIST_SECONDS if listed else PENDING_SECONDS))
         self._set(place, obj)
 
-    def overdue(self) -> bool:
+    def due(self) -> float | None:
+        """When, on the monotonic clock, the next write of ours will have been missing for too long."""
+        return min((due for _, _, due in self._pending.values()), default=None)
+
+    def overdue(self, now: float | None = None) -> bool:
         """Whether a write of ours has been missing from the watch for so long that only a list helps."""
-        limit = time.monotonic() - PENDING_SECONDS
-        return any(since < limit for _, since in self._pending.values())
+        due = self.due()
+        return due is not None and due < (time.monotonic() if now is None else now)
 
     def _behind(self, place: Name, version: str) -> bool:
         expected = self._pending.get(place)

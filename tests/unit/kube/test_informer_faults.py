@@ -187,3 +187,21 @@ async def test_a_server_whose_every_version_is_expired_is_not_flooded() -> None:
     async with informing(*lists) as (_, script):
         await asyncio.sleep(2)
         assert len(script.requests) < 14
+
+
+def version(informer: Informer[ConfigMap]) -> str:
+    found = informer.get("n", "one")
+    return found.metadata.resource_version if found is not None else ""
+
+
+async def test_a_write_that_the_watch_never_shows_is_looked_for_though_the_watch_is_quiet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("missioncontrol.kube.store.PENDING_SECONDS", 0.3)
+    newer = config_map("one", 9, uid="one")
+    async with informing(listing(10, newer), QUIET, listing(12, newer), QUIET) as (informer, script):
+        await eventually(lambda: len(script.requests) == 2)
+        # answered late: the list had shown a younger state of the object already
+        informer.observe(config_map("one", 5, uid="one"))
+        assert version(informer) == "5"
+        await eventually(lambda: version(informer) == "9", 3)

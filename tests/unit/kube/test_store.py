@@ -147,5 +147,18 @@ def test_an_event_that_the_watch_lost_is_noticed() -> None:
     store: Store[ConfigMap] = Store()
     store.observe(obj(7))
     assert not store.overdue()
-    store._pending["n", "a"] = ("7", time.monotonic() - 100)
-    assert store.overdue()
+    assert store.overdue(time.monotonic() + 100)
+
+
+def test_an_answer_that_comes_after_a_newer_list_is_not_waited_for_as_long() -> None:
+    store: Store[ConfigMap] = Store()
+    for version in (1, 3):
+        store.replace_all({("n", "a"): obj(version)}, began=time.monotonic())
+    # the write was done before the list and answered after it: its event will never come
+    store.observe(obj(2))
+    assert not store.overdue()
+    assert store.overdue(time.monotonic() + 1.5)
+    calm: Store[ConfigMap] = Store()
+    calm.replace_all({("n", "a"): obj(1)}, began=time.monotonic())
+    calm.observe(obj(2))
+    assert not calm.overdue(time.monotonic() + 10)
