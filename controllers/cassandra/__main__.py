@@ -12,6 +12,7 @@ from controllers.cassandra.caches import Caches, by_label, by_owner, by_watchers
 from controllers.cassandra.certificates import Certificates
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
+from controllers.cassandra.metrics import DatacenterMetrics
 from controllers.cassandra.reconcile import DatacenterReconciler
 from controllers.cassandra.tasks.reconcile import TaskReconciler
 from controllers.cassandra.tasks.schedule import ScheduleReconciler
@@ -95,6 +96,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
     """Make the controllers and give them their sources."""
     caches = Caches.of(manager.home)
     certificates = Certificates(client, caches.secrets)
+    manager.metrics.registry.register(DatacenterMetrics(caches, lambda: manager.leading))
     datacenters: Controller
     tasks: Controller
     reconciler = DatacenterReconciler(
