@@ -112,8 +112,9 @@ def _health_matters(snapshot: Snapshot, started: tuple[PodState, ...]) -> bool:
     planned = 0 if deleting else sum(rack.nodes for rack in snapshot.datacenter.plan)
     if not started or len(started) < max(snapshot.replicas, planned) or len(snapshot.pods) != len(started):
         return False
-    if needs_rollout(snapshot) or wants_shrink(snapshot):
-        return all(live.rolled for live in snapshot.racks.values())
+    rolled = all(live.rolled for live in snapshot.racks.values())
+    if rolled and (needs_rollout(snapshot) or wants_shrink(snapshot)):
+        return True
     if fingerprint(snapshot) == snapshot.memory.healthy:
         return False
     status = snapshot.datacenter.status

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from controllers.cassandra.actions import CreateRack, ScaleRack, UpdateRack
+from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.decide.questions import Questions, questions
 from controllers.cassandra.decide.racks import Rollout, rack_actions, repair, rollout
-from controllers.cassandra.state import Observations
+from controllers.cassandra.state import Memory, Observations
 from missioncontrol.api.names import NodeState
-from tests.unit.cassandra.builders import datacenter, gossip, pod, rack_set, snapshot
+from tests.unit.cassandra.builders import NOW, datacenter, gossip, members, pod, rack_set, snapshot
 
 RUNNING = [pod(rack, state=NodeState.STARTED) for rack in (1, 2, 3)]
 
@@ -97,3 +99,12 @@ def test_a_rack_that_cannot_come_up_gets_the_new_template_without_waiting() -> N
     found = repair(snapshot([broken, *RUNNING[1:]], sets=sets))
     assert found == UpdateRack("demo-dc1-r1-sts", "r1", "rv1", forced=True)
     assert repair(snapshot(RUNNING, sets=sets)) is None
+
+
+def test_between_two_pods_of_a_rack_nobody_is_called_unhealthy_who_was_not_asked() -> None:
+    sets = [rack_set(1, rolled=False), rack_set(2, digest="old"), rack_set(3, digest="old")]
+    dc = datacenter(status=members(*RUNNING))
+    asked = questions(snapshot(RUNNING, of=dc, sets=sets), NOW)
+    assert asked.gossip == asked.quorum == tuple(RUNNING)
+    proved = Memory(healthy=fingerprint(snapshot(RUNNING, of=dc, sets=sets)))
+    assert questions(snapshot(RUNNING, of=dc, sets=sets, memory=proved), NOW) == Questions()
