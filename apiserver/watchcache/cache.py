@@ -34,8 +34,8 @@ class WatchCache:
         budget = Budget(ENCODED_BYTES)
         for stored, fields in selectable_fields().items():
             mirror = self._mirrors[stored] = Mirror(client, stored, EntryReader(fields, budget))
-            self._provers[stored] = Prover(client, mirror)
-            self._objects[stored] = ObjectReads(client, mirror)
+            prover = self._provers[stored] = Prover(client, mirror)
+            self._objects[stored] = ObjectReads(client, mirror, prover)
 
     def mirror(self, stored: Resource) -> Mirror | None:
         """The copy of a stored resource, when there is one."""

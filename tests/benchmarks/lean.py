@@ -97,6 +97,7 @@ class Result:
     answers: int
     seconds: float
     latencies: list[float]
+    received: int
 
     @property
     def rate(self) -> float:
@@ -124,15 +125,18 @@ async def load(
     try:
         for connection in connections:  # what is made or asked for only once is not measured
             assert await connection.ask(next(requests)) == expected
+            connection.received = 0
         began = time.perf_counter()
         await asyncio.gather(
             *(_ask(connection, requests, latencies, began + seconds, expected) for connection in connections)
         )
-        return Result(len(latencies), time.perf_counter() - began, latencies)
+        received = sum(connection.received for connection in connections)
+        return Result(len(latencies), time.perf_counter() - began, latencies, received)
     finally:
         for connection in connections:
             if connection.transport is not None:
-                connection.transport.close()
+                connection.transport.abort()
+        await asyncio.sleep(0.02)
 
 
 async def _ask(

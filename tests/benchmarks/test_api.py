@@ -30,7 +30,7 @@ from missioncontrol.api.emit.crds import crds
 from missioncontrol.api.resources import Resource
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.benchmarks.hooks import Hooks
-from tests.benchmarks.lean import Result, Target, Watcher, connect, load
+from tests.benchmarks.lean import Result, Target, Watcher, load
 from tests.integration.apiserver.conftest import Facade, serving
 from tests.processes import established, eventually
 
@@ -90,6 +90,7 @@ class Bench:
     virtual: Arm
     hooks: Hooks
     results: dict[str, tuple[float, float]]
+    runner: asyncio.Runner
 
     @property
     def arms(self) -> tuple[Arm, Arm]:
@@ -117,10 +118,11 @@ def bench(
                 kind = RESOURCES[configuration["kind"]]
                 admin.apply(kind.path(None, configuration["metadata"]["name"]), configuration)
         arms = Arm(NATIVE, target), Arm(r.MISSION_CONTROL_CLUSTERS, target)
-        both = Bench(facade, *arms, hooks, {})
-        uvloop.run(_fill(both))
-        yield both
-        _report(both)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            both = Bench(facade, *arms, hooks, {}, runner)
+            runner.run(_fill(both))
+            yield both
+            _report(both)
 
 
 RESOURCES = {
@@ -181,15 +183,20 @@ async def compare(bench: Bench, name: str, requests: Requests, *, clients: int, 
     """Both arms in turn, twice; the ratio of what they answered."""
     if ONLY not in name:
         pytest.skip("not asked for")
-    totals = [0.0, 0.0]
+    totals, sizes = [0.0, 0.0], [0.0, 0.0]
     for _ in range(2):
         for number, arm in enumerate(bench.arms):
             result = await load(
                 arm.target, requests(arm), clients=clients, seconds=SECONDS / 2, expected=expected
             )
             totals[number] += result.rate / 2
+            sizes[number] = result.received / max(result.answers, 1)
     bench.results[f"{name}, {clients} clients"] = totals[0], totals[1]
-    print(f"\n{name}, {clients} clients: {totals[0]:.0f} / {totals[1]:.0f} = {totals[1] / totals[0]:.2f}")
+    print(
+        f"\n{name}, {clients} clients: {totals[0]:.0f} / {totals[1]:.0f} = {totals[1] / totals[0]:.2f}"
+        f" ({sizes[0]:.0f} / {sizes[1]:.0f} bytes each)"
+    )
+    assert 0.5 < sizes[1] / sizes[0] < 2, "not the same was answered"
     return totals[1] / totals[0]
 
 
@@ -226,37 +233,39 @@ def applying(arm: Arm) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_get_of_one_object(bench: Bench, clients: int) -> None:
-    uvloop.run(compare(bench, "GET of one object", hot, clients=clients))
+    bench.runner.run(compare(bench, "GET of one object", hot, clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_get_of_different_objects(bench: Bench, clients: int) -> None:
-    uvloop.run(compare(bench, "GET of 1,000 objects", different, clients=clients))
+    bench.runner.run(compare(bench, "GET of 1,000 objects", different, clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_list_of_any_age(bench: Bench, clients: int) -> None:
-    uvloop.run(compare(bench, "LIST, resourceVersion=0", listing("?resourceVersion=0"), clients=clients))
+    bench.runner.run(
+        compare(bench, "LIST, resourceVersion=0", listing("?resourceVersion=0"), clients=clients)
+    )
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_list_of_the_latest(bench: Bench, clients: int) -> None:
-    uvloop.run(compare(bench, "LIST, the latest", listing(), clients=clients))
+    bench.runner.run(compare(bench, "LIST, the latest", listing(), clients=clients))
 
 
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_list_as_table(bench: Bench, clients: int) -> None:
-    uvloop.run(compare(bench, "LIST as Table, the latest", listing(accept=TABLE), clients=clients))
+    bench.runner.run(compare(bench, "LIST as Table, the latest", listing(accept=TABLE), clients=clients))
 
 
 @pytest.mark.parametrize("clients", [1, *CLIENTS])
 def test_create(bench: Bench, clients: int) -> None:
-    uvloop.run(_timed(bench, "CREATE", creating, clients=clients, expected=201))
+    bench.runner.run(_timed(bench, "CREATE", creating, clients=clients, expected=201))
 
 
 @pytest.mark.parametrize("clients", [1, *CLIENTS])
 def test_apply(bench: Bench, clients: int) -> None:
-    uvloop.run(_timed(bench, "apply", applying, clients=clients, expected=200))
+    bench.runner.run(_timed(bench, "apply", applying, clients=clients, expected=200))
 
 
 async def _timed(bench: Bench, name: str, requests: Requests, *, clients: int, expected: int) -> None:
@@ -276,14 +285,16 @@ async def _timed(bench: Bench, name: str, requests: Requests, *, clients: int, e
 def test_watch_fan_out(bench: Bench) -> None:
     if ONLY not in "watch":
         pytest.skip("not asked for")
-    uvloop.run(_fan_out(bench))
+    bench.runner.run(_fan_out(bench))
 
 
 async def _fan_out(bench: Bench) -> None:
     events = 150
     rates = []
     for arm in bench.arms:
-        async with watching(arm, WATCHERS, events) as (began, finished):
+        with bench.facade.admin as admin:
+            version = admin.get(arm.path(query="?limit=1"))["metadata"]["resourceVersion"]
+        async with watching(arm, WATCHERS, events, version) as (began, finished):
             changes = itertools.islice(applying(arm), events)
             await load(arm.target, changes, clients=8, seconds=60)
             async with asyncio.timeout(60):
@@ -295,7 +306,7 @@ async def _fan_out(bench: Bench) -> None:
 
 @asynccontextmanager
 async def watching(
-    arm: Arm, watchers: int, events: int
+    arm: Arm, watchers: int, events: int, version: str
 ) -> AsyncIterator[tuple[Callable[[], float], asyncio.Future[None]]]:
     """Watchers that are done when all of them have seen all events; the time of the first event."""
     loop = asyncio.get_running_loop()
@@ -308,10 +319,6 @@ async def watching(
         if counted[0] >= watchers * events and not done.done():
             done.set_result(None)
 
-    connection = await connect(arm.target)
-    await connection.ask(arm.target.get(arm.path(query="?limit=1")), keep=True)
-    body = bytes(connection.body)
-    version = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["metadata"]["resourceVersion"]
     request = arm.target.get(arm.path(query=f"?watch=true&resourceVersion={version}"))
     opened = []
     for _ in range(watchers):
