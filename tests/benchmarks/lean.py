@@ -20,6 +20,7 @@ class Target:
     host: str
     port: int
     context: ssl.SSLContext
+    headers: str = ""
 
     def get(self, path: str, accept: str = "application/json") -> bytes:
         return self._request("GET", path, accept)
@@ -31,7 +32,7 @@ class Target:
     def _request(self, method: str, path: str, accept: str, extra: str = "") -> bytes:
         return (
             f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nUser-Agent: benchmark\r\n"
-            f"Accept: {accept}\r\n{extra}\r\n"
+            f"Accept: {accept}\r\nAudit-Id: benchmark\r\n{self.headers}{extra}\r\n"
         ).encode()
 
 
