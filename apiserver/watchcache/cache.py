@@ -15,6 +15,7 @@ from apiserver.watchcache.proof import Prover
 from apiserver.watchcache.watcher import Flusher
 from missioncontrol.api.resources import Resource
 from missioncontrol.kube.client import Client
+from missioncontrol.kube.plain import PlainReader
 
 DRAIN_SECONDS = 2.0
 _STEPS = 20
@@ -31,11 +32,12 @@ class WatchCache:
         self._mirrors: dict[Resource, Mirror] = {}
         self._provers: dict[Resource, Prover] = {}
         self._objects: dict[Resource, ObjectReads] = {}
+        reader = PlainReader(client)
         budget = Budget(ENCODED_BYTES)
         for stored, fields in selectable_fields().items():
             mirror = self._mirrors[stored] = Mirror(client, stored, EntryReader(fields, budget))
-            prover = self._provers[stored] = Prover(client, mirror)
-            self._objects[stored] = ObjectReads(client, mirror, prover)
+            prover = self._provers[stored] = Prover(client, reader, mirror)
+            self._objects[stored] = ObjectReads(client, reader, mirror, prover)
 
     def mirror(self, stored: Resource) -> Mirror | None:
         """The copy of a stored resource, when there is one."""

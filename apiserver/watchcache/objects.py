@@ -17,6 +17,7 @@ from apiserver.watchcache.proof import Proven, Prover
 from apiserver.watchcache.shared import SharedRead
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import TransportError
+from missioncontrol.kube.plain import PlainReader
 from missioncontrol.kube.transport import Response
 
 READ_SECONDS = 10.0
@@ -38,8 +39,9 @@ class _Versioned(msgspec.Struct):
 class ObjectReads:
     """Reads objects of one stored resource so that nobody gets a state older than the own request."""
 
-    def __init__(self, client: Client, mirror: Mirror, prover: Prover) -> None:
+    def __init__(self, client: Client, reader: PlainReader, mirror: Mirror, prover: Prover) -> None:
         self._client = client
+        self._reader = reader
         self._mirror = mirror
         self._prover = prover
         self._waiting: dict[str, int] = {}
@@ -100,16 +102,19 @@ class ObjectReads:
     async def _read(self, namespace: str, name: str) -> Entry | Response:
         mirror = self._mirror
         path = mirror.resource.path(namespace or None, name)
-        response = await self._client.request("GET", path, timeout=READ_SECONDS, retry=False)
-        if response.status != 200:
-            return response
+        body = await self._reader.get(path, timeout=READ_SECONDS / 2)
+        if body is None:
+            response = await self._client.request("GET", path, timeout=READ_SECONDS / 2, retry=False)
+            if response.status != 200:
+                return response
+            body = response.body
         try:
-            version = int(self._decoder.decode(response.body).metadata.resource_version)
+            version = int(self._decoder.decode(body).metadata.resource_version)
             known = mirror.get(namespace, name)
             # a state that is known already is encoded already; a later one is as good
             if known is not None and known.version >= version and mirror.synced:
                 return known
-            return mirror.reader.read(response.body)
+            return mirror.reader.read(body)
         except (msgspec.MsgspecError, ValueError) as error:
             raise TransportError("the store's answer cannot be read") from error
 

@@ -21,6 +21,7 @@ from apiserver.watchcache.shared import SharedRead
 from missioncontrol.api.names import StoredColumn
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import TransportError
+from missioncontrol.kube.plain import PlainReader
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,9 @@ class Proven:
 class Prover:
     """Proves a mirror current. Proofs that are asked for at the same moment are one."""
 
-    def __init__(self, client: Client, mirror: Mirror) -> None:
+    def __init__(self, client: Client, reader: PlainReader, mirror: Mirror) -> None:
         self._client = client
+        self._reader = reader
         self._mirror = mirror
         self._reads: dict[str, SharedRead[Proven]] = {}
         self._accept = _TABLE
@@ -122,7 +124,10 @@ class Prover:
         if not (mirror.synced and mirror.connected):
             raise Unproven
         before = mirror.position
-        shown = await self._shown(namespace)
+        try:
+            shown = await self._shown(namespace)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise TransportError("the store's answer cannot be read") from error
         if shown.version < before:
             mirror.distrust()
             raise Unproven
@@ -177,18 +182,22 @@ class Prover:
         return Shown(int(listed.metadata.resource_version), objects)
 
     async def _ask(self, namespace: str) -> bytes:
+        path = self._mirror.resource.path(namespace or None)
+        if self._accept == _TABLE:
+            path += "?includeObject=None"
+        body = await self._reader.get(path, accept=self._accept, timeout=READ_SECONDS / 2)
+        if body is not None:
+            return body
+        path, _, query = path.partition("?")
         response = await self._client.request(
             "GET",
-            self._mirror.resource.path(namespace or None),
-            query={"includeObject": "None"} if self._accept == _TABLE else None,
+            path,
+            query=query,
             headers={"Accept": self._accept},
-            timeout=READ_SECONDS,
+            timeout=READ_SECONDS / 2,
             retry=False,
         )
-        try:
-            return response.raise_for_status().body
-        except msgspec.MsgspecError as error:
-            raise TransportError("the store's answer cannot be read") from error
+        return response.raise_for_status().body
 
 
 def _version(mirror: Mirror, key: str) -> int | None:

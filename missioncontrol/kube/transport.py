@@ -246,11 +246,15 @@ class Transport:
         url = URL(self.config.server + path, encoded=True)
         return url.with_query(query) if query else url
 
+    def bearer(self) -> str:
+        """The token of the moment, or nothing."""
+        return self._token.token() or ""
+
     def _headers(self, given: Mapping[str, str] | None, body: bytes | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": self.user_agent}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        token = self._token.token()
+        token = self.bearer()
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if given:

@@ -76,7 +76,11 @@ def realistic(name: str) -> Obj:
         datacenter = copy.deepcopy(first)
         datacenter["metadata"]["name"] = f"dc{number}"
         datacenter["k8sContext"] = f"data-plane-{number}"
-        datacenter["racks"] = [{"name": f"r{rack}"} for rack in range(1, 4)]
+        datacenter["racks"] = [
+            {"name": f"r{rack}", "nodeAffinityLabels": {"topology.kubernetes.io/zone": f"eu-{number}-{rack}"}}
+            for rack in range(1, 4)
+        ]
+        datacenter["storageConfig"] = cassandra["storageConfig"]
         cassandra["datacenters"].append(datacenter)
     return document
 

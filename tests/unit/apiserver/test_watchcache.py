@@ -25,7 +25,7 @@ from apiserver.watchcache.shared import SharedRead
 from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event, Window
 from missioncontrol.api.resources import STORED_OPERATIONS
 from missioncontrol.kube.client import Client
-from missioncontrol.kube.transport import Response
+from missioncontrol.kube.plain import PlainReader
 
 Obj = dict[str, Any]
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -268,15 +268,18 @@ class _Store:
     def __init__(self, all_states: list[dict[str, int]], now: Callable[[], int]) -> None:
         self._states, self._now = all_states, now
 
-    async def request(self, *_: Any, **__: Any) -> Response:
+    async def get(self, *_: Any, **__: Any) -> bytes:
         now = self._now()
         rows = [
             {"cells": [key.split("/")[1], "ns", str(version)]} for key, version in self._states[now].items()
         ]
         columns = [{"name": name} for name in ("Name", "Namespace", "Version")]
         metadata = {"resourceVersion": str(now)}
-        body = json.dumps({"metadata": metadata, "columnDefinitions": columns, "rows": rows}).encode()
-        return Response(200, cast(Any, {}), body)
+        return json.dumps({"metadata": metadata, "columnDefinitions": columns, "rows": rows}).encode()
+
+
+def _prover(store: _Store, mirror: Mirror) -> Prover:
+    return Prover(cast(Client, None), cast(PlainReader, store), mirror)
 
 
 def states(changes: list[tuple[str, bool]]) -> tuple[list[tuple[str, Entry]], list[dict[str, int]]]:
@@ -312,7 +315,7 @@ def test_what_is_proven_is_what_the_store_had(changes: list[tuple[str, bool]], d
         for event in events[:begins]:
             mirror._apply(*event)
         mirror.position = begins
-        prover = Prover(cast(Client, _Store(all_states, lambda: max(shown, mirror.position))), mirror)
+        prover = _prover(_Store(all_states, lambda: max(shown, mirror.position)), mirror)
         proof = prover.current("ns")
         for event in events[begins:]:
             for _ in range(data.draw(st.integers(0, 4), label="turns before the next event")):
@@ -334,7 +337,7 @@ async def test_a_store_that_is_behind_its_own_past_is_another_store() -> None:
     mirror.synced = mirror.connected = True
     mirror.position = 9
     with pytest.raises(Unproven):
-        await Prover(cast(Client, _Store([{}] * 6, lambda: 5)), mirror).current("")
+        await _prover(_Store([{}] * 6, lambda: 5), mirror).current("")
     assert not mirror.synced
 
 
