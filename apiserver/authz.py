@@ -105,13 +105,28 @@ class Authorizer:
         """The decision, where it needs no question."""
         if user.is_master or attributes.path in ALWAYS_ALLOWED:
             return _ALLOWED
-        return self._decisions.get((user, attributes))
+        decision = self._decisions.get((user, attributes))
+        if decision is None and attributes.name:
+            general = self._decisions.get((user, attributes._replace(name="")))
+            return general if general is not None and general.allowed else None
+        return decision
 
     async def decide(self, user: User, attributes: Attributes) -> Decision:
-        """Whether the user may do it."""
+        """Whether the user may do it.
+
+        In a review no name means all names. Most rights are such, and one question then answers for every
+        object; only who does not have it is asked about by name.
+        """
         known = self.known(user, attributes)
         if known is not None:
             return known
+        if attributes.name:
+            general = await self._ask(user, attributes._replace(name=""))
+            if general.allowed:
+                return general
+        return await self._ask(user, attributes)
+
+    async def _ask(self, user: User, attributes: Attributes) -> Decision:
         keep = _length((user, attributes)) < LARGEST_KEPT
         return await self._decisions.find(
             (user, attributes), lambda: self._review(user, attributes), keep=lambda _: keep

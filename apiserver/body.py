@@ -6,6 +6,7 @@ is given twice) is found here as well.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -90,7 +91,13 @@ def decode_json(data: bytes) -> Decoded:
 
 
 def decode_yaml(data: bytes) -> Decoded:
-    """One YAML document, read as Kubernetes does: timestamps stay text, anchors are limited."""
+    """One YAML document, read as Kubernetes does: timestamps stay text, anchors are limited.
+
+    Most clients send JSON, which is YAML that is read a hundred times as fast.
+    """
+    if data.lstrip().startswith(b"{"):
+        with contextlib.suppress(Failure):
+            return decode_json(data)
     repeated: list[tuple[int, str]] = []
     try:
         text = data.decode("utf-8")

@@ -111,7 +111,7 @@ class FakeClient:
         await asyncio.sleep(0)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return {"status": self.answer}
+        return {"status": self.answer(body["spec"]) if callable(self.answer) else self.answer}
 
 
 def authenticator(answer: Any = None) -> Authenticator:
@@ -215,9 +215,28 @@ async def test_rights_are_asked_for_once() -> None:
         "user": "alice", "uid": "u", "groups": ["dev"], "extra": {"k": ["v"]},
         "resourceAttributes": {
             "namespace": "a", "verb": "update", "group": "missioncontrol.io", "version": "v1alpha1",
-            "resource": "missioncontrolclusters", "subresource": "scale", "name": "demo",
+            "resource": "missioncontrolclusters", "subresource": "scale",
         },
     }  # fmt: skip
+    # a right on all of them is one on each
+    other = ATTRIBUTES._replace(name="other")
+    assert (await authorizer.decide(user, other)).allowed
+    assert authorizer.known(user, other) is not None
+    assert authorizer.known(user, other._replace(namespace="b")) is None
+    assert len(client.asked) == 1
+
+
+async def test_a_right_on_one_object_is_asked_for_by_its_name() -> None:
+    client = FakeClient(lambda spec: {"allowed": spec["resourceAttributes"].get("name") == "demo"})
+    authorizer = Authorizer(cast("Client", client))
+    for _ in range(2):
+        assert (await authorizer.decide(User("x"), ATTRIBUTES)).allowed
+        assert not (await authorizer.decide(User("x"), ATTRIBUTES._replace(name="other"))).allowed
+    assert [asked["spec"]["resourceAttributes"].get("name") for asked in client.asked] == [
+        None,
+        "demo",
+        "other",
+    ]
 
 
 async def test_masters_and_probes_are_never_asked_about() -> None:
