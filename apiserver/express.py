@@ -33,6 +33,7 @@ from apiserver.identity import User, completed
 from apiserver.kinds import GROUP, SERVED, Served
 from apiserver.metrics import Metrics, labels_of_read
 from apiserver.negotiate import LIST, SINGLE, accept, wants_pretty
+from apiserver.pacing import Pacer
 from apiserver.requestinfo import RequestInfo
 from apiserver.status import Failure
 from apiserver.trust import Trust
@@ -122,6 +123,7 @@ class Express:
         self._headers: dict[bytes, tuple[Trust, _Headers | None]] = {}
         self._forms: dict[tuple[str, str, bool], Form | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pacer = Pacer()
 
     def take(
         self, data: bytes, certificate: bytes | None, done: Callable[[bytes | None, bytes], None]
@@ -155,6 +157,7 @@ class Express:
             ticket.release()
             return False
         reply = Reply(target, headers, audit_id, ticket, done)
+        self._pacer.arrived()
         try:
             return self._answer(reply)
         except Exception:
@@ -274,7 +277,7 @@ class Express:
             % (reply.audit_id, encoding, len(body), rfc822_formatted_time().encode())
         )
         self._metrics.read(reply.target.labels, time.monotonic() - reply.began, len(body))
-        reply.done(head, body)
+        self._pacer.answer(functools.partial(reply.done, head, body))
 
     def _release(self, reply: Reply) -> None:
         if reply.ticket is not None:
