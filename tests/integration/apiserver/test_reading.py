@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from missioncontrol.api.registry import BY_PLURAL
 from tests.integration.apiserver.conftest import Kubectl, Obj
 
 Make = Callable[..., Obj]
@@ -12,10 +13,7 @@ Make = Callable[..., Obj]
 def test_api_resources_lists_every_kind(kubectl: Kubectl) -> None:
     lines = kubectl("api-resources", "--api-group=missioncontrol.io", "-o", "wide").stdout.splitlines()
     rows = {line.split()[0]: line for line in lines[1:]}
-    assert set(rows) == {
-        "databasenodes", "datacenters", "dataplanes",
-        "missioncontrolclusters", "operations", "rollingrestarts",
-    }  # fmt: skip
+    assert set(rows) == set(BY_PLURAL)
     assert "mcc" in rows["missioncontrolclusters"]
     assert "false" in rows["dataplanes"]
     assert "get,list" in rows["databasenodes"]
