@@ -149,6 +149,8 @@ class Annotation:
     CONFIG_DATACENTER: Final = "cassandra.datastax.com/datacenter"
     WATCHED_BY: Final = "cassandra.datastax.com/watched-by"
     RESTARTED_AT: Final = "control.k8ssandra.io/restartedAt"
+    # on a StatefulSet whose changed template goes to one pod after the other
+    ROLLING: Final = "missioncontrol.io/rolling"
     # on a claim whose node has left the ring: nothing may be started on that disk any more
     LEFT_THE_RING: Final = "missioncontrol.io/left-the-ring"
 
