@@ -22,7 +22,7 @@ from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
-from controllers.cassandra.gather import from_caches, with_answers, with_storage_classes
+from controllers.cassandra.gather import from_caches, with_answers
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
@@ -66,7 +66,7 @@ class DatacenterReconciler:
         memories: Memories,
         recorder: EventRecorder,
         wake: Waker,
-        images: Callable[[], ImageConfig] = ImageConfig,
+        images: ImageConfig | None = None,
     ) -> None:
         self._client = client
         self._caches = caches
@@ -75,7 +75,7 @@ class DatacenterReconciler:
         self._memories = memories
         self._recorder = recorder
         self._wake = wake
-        self._images = images
+        self._images = images or ImageConfig()
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring a datacenter one or several steps further."""
@@ -97,9 +97,7 @@ class DatacenterReconciler:
             except ValidationError as error:
                 return await self._invalid(view, error)
             async with memory.lock:
-                images = self._images()
-                snapshot = from_caches(datacenter, self._caches, memory, images, _now())
-                snapshot = await with_storage_classes(snapshot, self._client)
+                snapshot = from_caches(datacenter, self._caches, memory, self._images, _now())
                 try:
                     api = await self._certificates.api(self._api, datacenter)
                 except IncompleteSecret as error:
@@ -142,7 +140,7 @@ class DatacenterReconciler:
             client=self._client,
             api=api,
             memory=memory,
-            images=self._images(),
+            images=self._images,
             recorder=self._recorder,
             wake=lambda: self._wake(key),
         )

@@ -188,8 +188,7 @@ _CASS_OPERATOR: Final = ComponentRules(
         on(r.POD_DISRUPTION_BUDGETS, *READ, "create", "delete", "patch"),
         _EVENTS,
     ),
-    # the ImageConfig counts in the operator's own namespace only
-    namespaced=((SYSTEM_NAMESPACE, (*_LEASES[1], on(r.CONFIG_MAPS, *READ))),),
+    namespaced=(_LEASES,),
 )
 
 # Only in the local environment: it plays kubelet and volume provisioner
