@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from apiserver import trust as trusting
 from apiserver.cache import TimedCache
@@ -88,6 +89,15 @@ class Authenticator:
 
 def proxied_user(trust: Trust, headers: CIMultiDictProxy[str]) -> User | None:
     """The user that a front proxy names in its headers; None when it names none."""
+    names = trust.headers_begin
+    given = tuple(pair for pair in headers.items() if pair[0][:3].lower() in names)
+    return _proxied_user(trust, given)
+
+
+@lru_cache(maxsize=1024)
+def _proxied_user(trust: Trust, given: tuple[tuple[str, str], ...]) -> User | None:
+    """The same few users come all the time, with all their groups."""
+    headers = CIMultiDict(given)
     name = _first(headers, trust.user_headers)
     if not name:
         return None
@@ -100,7 +110,7 @@ def proxied_user(trust: Trust, headers: CIMultiDictProxy[str]) -> User | None:
     return User(name, _first(headers, trust.uid_headers), tuple(groups), _frozen(extra) if extra else ())
 
 
-def _first(headers: CIMultiDictProxy[str], names: tuple[str, ...]) -> str:
+def _first(headers: CIMultiDict[str], names: tuple[str, ...]) -> str:
     return next((_text(value) for name in names if (value := headers.get(name, ""))), "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -37,8 +37,6 @@ class Call:
     """Whether somebody wants to see the body afterwards."""
     body: bytes | None = None
     audit_id: str = ""
-    begun: Callable[[int], None] = field(default=lambda code: None)
-    """To be told the code when a long answer begins."""
 
     @property
     def query(self) -> MultiMapping[str]:
@@ -79,6 +77,8 @@ class Call:
 
     async def read_body(self) -> bytes:
         """The whole body; a client that waits to be asked for it is asked."""
+        if (self.request.content_length or 0) > bodies.LIMIT:
+            raise bodies.longer()
         if self.headers.get("Expect", "").lower() == "100-continue":
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
@@ -89,12 +89,7 @@ class Call:
 
     async def read_object(self) -> Decoded:
         """The decoded body, with `fieldValidation` applied to keys that are given twice."""
-        return await self.decode_object(await self.read_body())
-
-    async def decode_object(self, data: bytes) -> Decoded:
-        """A body that was read already, decoded by its media type and checked."""
-        content_type = self.headers.get("Content-Type")
-        return self.checked(await bodies.decoded(lambda each: bodies.decode_object(each, content_type), data))
+        return self.checked(bodies.decode_object(await self.read_body(), self.headers.get("Content-Type")))
 
     def checked(self, decoded: Decoded, *, code: int = 400) -> Decoded:
         """The store cannot see keys given twice, so they are judged here, as it would have."""

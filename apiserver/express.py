@@ -23,7 +23,10 @@ from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from apiserver import authz, requestinfo, trust
+from apiserver.audit import event
+from apiserver.audit.event import Obj
 from apiserver.audit.log import Auditor
+from apiserver.audit.policy import Level
 from apiserver.authn import proxied_user
 from apiserver.authz import Attributes
 from apiserver.context import Context
@@ -82,12 +85,14 @@ class _Headers:
     user: User
     accept: str
     gzip: bool
+    agent: str
+    forwarded: str
 
 
 class Reply:
     """A request on the short way, and what is called with its answer; None sends it the long way."""
 
-    __slots__ = ("audit_id", "began", "done", "headers", "target", "ticket")
+    __slots__ = ("audit_id", "began", "done", "headers", "target", "ticket", "trail")
 
     def __init__(
         self,
@@ -100,6 +105,8 @@ class Reply:
         self.target, self.headers, self.audit_id, self.ticket = target, headers, audit_id, ticket
         self.done = done
         self.began = time.monotonic()
+        self.trail: tuple[Obj, str] | None = None
+        """The skeleton of its audit event, and why it is allowed."""
 
 
 class Express:
@@ -126,12 +133,12 @@ class Express:
         self._pacer = Pacer()
 
     def take(
-        self, data: bytes, certificate: bytes | None, done: Callable[[bytes | None, bytes], None]
+        self, data: bytes, certificate: bytes | None, peer: str, done: Callable[[bytes | None, bytes], None]
     ) -> bool:
         """Take one complete request, if it is a plain read; `done` then gets the answer's head and body, at
         once or later, or no head when the request has to go the long way after all.
         """
-        if certificate is None or not self._is_open() or self._auditor.enabled:
+        if certificate is None or not self._is_open():
             return False
         line, _, block = data.partition(b"\r\n")
         if line[-9:] != b" HTTP/1.1":
@@ -149,6 +156,10 @@ class Express:
         decision = self._context.authorizer.known(headers.user, target.attributes)
         if decision is None or not decision.allowed:
             return False
+        verdict = self._auditor.judge(target.info, headers.user)
+        if verdict.level > Level.METADATA or (verdict.level and "RequestReceived" not in verdict.omit_stages):
+            # more is to be told of it than one event
+            return False
         try:
             ticket = self._turns.place(target.info, headers.user)
         except Failure:
@@ -157,6 +168,18 @@ class Express:
             ticket.release()
             return False
         reply = Reply(target, headers, audit_id, ticket, done)
+        if verdict.level and "ResponseComplete" not in verdict.omit_stages:
+            skeleton = event.skeleton(
+                target.info,
+                headers.user,
+                level=verdict.level,
+                audit_id=audit_id.decode(),
+                uri=line[4:-9].decode(),
+                addresses=event.addresses(headers.forwarded, peer),
+                agent=headers.agent,
+                received=time.time(),
+            )
+            reply.trail = skeleton, decision.reason
         self._pacer.arrived()
         try:
             return self._answer(reply)
@@ -277,6 +300,8 @@ class Express:
             % (reply.audit_id, encoding, len(body), rfc822_formatted_time().encode())
         )
         self._metrics.read(reply.target.labels, time.monotonic() - reply.began, len(body))
+        if reply.trail is not None:
+            self._auditor.read(*reply.trail)
         self._pacer.answer(functools.partial(reply.done, head, body))
 
     def _release(self, reply: Reply) -> None:
@@ -341,7 +366,13 @@ def _parse_headers(block: bytes, trusted: Trust) -> _Headers | None:
     if user is None or wants_pretty(None, headers.get("User-Agent", "")):
         return None
     gzip = "gzip" in headers.get("Accept-Encoding", "")
-    return _Headers(completed(user), ",".join(headers.getall("Accept", ())), gzip)
+    return _Headers(
+        completed(user),
+        ",".join(headers.getall("Accept", ())),
+        gzip,
+        headers.get("User-Agent", ""),
+        headers.get("X-Forwarded-For", ""),
+    )
 
 
 def _negotiated(plural: str, header: str, single: bool) -> Form | None:

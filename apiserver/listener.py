@@ -43,7 +43,7 @@ class Express(Protocol):
     """A short way for some requests."""
 
     def take(
-        self, data: bytes, certificate: bytes | None, done: Callable[[bytes | None, bytes], None]
+        self, data: bytes, certificate: bytes | None, peer: str, done: Callable[[bytes | None, bytes], None]
     ) -> bool:
         """Take a whole request, and call `done` with the head and body of its answer, or without a head when
         it has to go the long way after all. False: not taken, and `done` is never called.
@@ -54,7 +54,8 @@ class Request(web.BaseRequest):
     """A request whose answer gets its last headers here, however and by whom it is begun."""
 
     audit_id = ""
-    """Set by whoever handles it."""
+    begun: Callable[[int], None] | None = None
+    """To be told the code when the answer begins, where that is long before it ends."""
 
     @property
     def certificate(self) -> bytes | None:
@@ -68,15 +69,18 @@ class Request(web.BaseRequest):
         if self.audit_id:
             headers["Audit-Id"] = self.audit_id
         headers.setdefault("Cache-Control", "no-cache, private")
+        if self.begun is not None:
+            self.begun(response.status)
 
 
 class _Connection(RequestHandler):
     """One connection. A head must be complete some seconds after it began; errors are a Status."""
 
-    __slots__ = ("_between", "_certificate", "_expected", "_heads", "_patience", "_postponed")
+    __slots__ = ("_between", "_certificate", "_expected", "_heads", "_patience", "_peer", "_postponed")
 
     _certificate: bytes | None
     _heads: int
+    _peer: str
     _patience: asyncio.TimerHandle | None
     _expected: int
     """Bytes that are still to come of the body of the last request."""
@@ -89,6 +93,8 @@ class _Connection(RequestHandler):
         super().connection_made(transport)
         self._heads = 0
         self._expected, self._between, self._postponed = 0, True, None
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if peer else ""
         secured = transport.get_extra_info("ssl_object")
         self._certificate = secured.getpeercert(binary_form=True) if secured is not None else None
         self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
@@ -127,7 +133,8 @@ class _Connection(RequestHandler):
         if not isinstance(manager, _Server) or manager.express is None:
             return False
         self._postponed = []
-        if not manager.express.take(data, self._certificate, functools.partial(self._taken, data)):
+        done = functools.partial(self._taken, data)
+        if not manager.express.take(data, self._certificate, self._peer, done):
             self._postponed = None
             return False
         if self._patience is not None:
@@ -224,7 +231,7 @@ def after(data: bytes) -> int | None:
 
 def unreadable(error: BaseException | None) -> Failure:
     """What is wrong with bytes that are no request, without repeating them."""
-    if isinstance(error, LineTooLong):
+    if isinstance(error, LineTooLong) or "Too many headers" in str(error):
         return failure(
             431,
             f"the request line or a header is longer than {LINE_LIMIT} bytes, or there are more than "
@@ -254,7 +261,7 @@ class _Server(web.Server):
             if isinstance(connection, _Connection) and connection.is_busy:
                 busy = True
             else:
-                connection.close()
+                connection.force_close()
         return busy
 
 

@@ -25,7 +25,7 @@ from apiserver.handlers import documents, health
 from apiserver.handlers.health import Health
 from apiserver.listener import Request
 from apiserver.metrics import Metrics
-from apiserver.selectors import parse_fields, parse_labels
+from apiserver.selectors import FieldTerm, LabelTerm, parse_fields, parse_labels
 from apiserver.status import Failure, bad_request, failure, internal_error, timed_out
 from apiserver.trust import subject_of
 
@@ -197,7 +197,8 @@ class ApiServer:
             raise authz.denied(call.user, attributes, decision.reason)
 
     async def _watch(self, call: Call, trail: _Following) -> web.StreamResponse:
-        call.begun = trail.started
+        if isinstance(call.request, Request):
+            call.request.begun = trail.started
         self._metrics.watching(call, 1)
         try:
             return await dispatch(self._context, call)
@@ -278,10 +279,14 @@ def _attributes(call: Call) -> Attributes:
     info = call.info
     if not info.is_resource or info.verb not in _SELECTING:
         return authz.of_request(info)
+    fields: tuple[FieldTerm, ...]
+    labels: tuple[LabelTerm, ...]
     try:
         fields = tuple(parse_fields(call.query.get("fieldSelector")))
         labels = tuple(parse_labels(call.query.get("labelSelector")))
     except Failure:
-        # its handler refuses it; whether the user may know even that is judged as if nothing were selected
-        return authz.of_request(info)
+        fields, labels = (), ()
+    if not all(term.field for term in fields):
+        fields = ()
+    # what cannot be read is refused by its handler, to those who may do the same with nothing selected
     return authz.of_request(info, fields, labels)

@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -33,7 +33,7 @@ _USER_UID = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
 """The attribute of a subject that carries the user's UID, since Kubernetes 1.33."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trust:
     """The content of the ConfigMap."""
 
@@ -45,6 +45,20 @@ class Trust:
     group_headers: tuple[str, ...] = ()
     uid_headers: tuple[str, ...] = ()
     extra_prefixes: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # part of a key on every request, and many kilobytes long
+        return hash((self.client_ca, self.proxy_ca, self.allowed_names, self.user_headers))
+
+    @cached_property
+    def headers_begin(self) -> frozenset[str]:
+        """The first letters of the headers that name a user, to find them quickly among the others."""
+        names = (*self.user_headers, *self.group_headers, *self.uid_headers, *self.extra_prefixes)
+        return frozenset(name[:3] for name in names)
 
     @property
     def all_ca(self) -> tuple[bytes, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -13,6 +14,7 @@ from aiohttp import web
 from apiserver.audit.policy import API_VERSION, Level, Verdict
 from apiserver.call import Call
 from apiserver.identity import User
+from apiserver.requestinfo import RequestInfo
 from apiserver.status import Failure
 
 Obj = dict[str, Any]
@@ -24,24 +26,53 @@ _UNREAD: Final = frozenset({400, 413, 415})
 
 def stamp(seconds: float) -> str:
     """A time as MicroTime is written."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1_000_000):06d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def head(call: Call, verdict: Verdict, audit_id: str, received: float) -> Obj:
     """What all events of a request have in common. Nothing of it is a credential: of headers only the
     addresses and the name of the program are told."""
-    info = call.info
+    return skeleton(
+        call.info,
+        call.user,
+        level=verdict.level,
+        audit_id=audit_id,
+        uri=call.request.raw_path,
+        addresses=addresses(call.headers.get("X-Forwarded-For", ""), call.request.remote or ""),
+        agent=call.headers.get("User-Agent", ""),
+        received=received,
+    )
+
+
+def skeleton(
+    info: RequestInfo,
+    user: User,
+    *,
+    level: Level,
+    audit_id: str,
+    uri: str,
+    addresses: list[str],
+    agent: str,
+    received: float,
+) -> Obj:
+    """The same from its parts."""
     event: Obj = {
         "kind": "Event",
         "apiVersion": API_VERSION,
-        "level": verdict.level.text,
+        "level": level.text,
         "auditID": audit_id,
         "stage": "",
-        "requestURI": call.request.raw_path,
+        "requestURI": uri,
         "verb": info.verb,
-        "user": _user(call.user),
-        "sourceIPs": _addresses(call),
-        "userAgent": call.headers.get("User-Agent", "")[:1024],
+        "user": _user(user),
+        "sourceIPs": addresses,
+        "userAgent": agent[:1024],
         "requestReceivedTimestamp": stamp(received),
         "stageTimestamp": "",
     }
@@ -69,19 +100,24 @@ def _user(user: User) -> Obj:
     return told
 
 
-def _addresses(call: Call) -> list[str]:
-    given = [part.strip() for part in call.headers.get("X-Forwarded-For", "").split(",")]
-    peer = call.request.remote or ""
-    return list(dict.fromkeys(address for address in (*given, peer) if address))[:16]
+def addresses(forwarded: str, peer: str) -> list[str]:
+    """Where a request came from, the first sender first."""
+    if forwarded == peer:
+        return [peer]
+    parts = (*(part.strip() for part in forwarded.split(",")), peer)
+    return list(dict.fromkeys(address for address in parts if address))[:16]
 
 
 def decision(call: Call) -> Obj:
     """What authorization decided."""
-    if call.allowed is None:
-        return {}
+    return {} if call.allowed is None else decided(call.allowed, call.reason)
+
+
+def decided(allowed: bool, reason: str) -> Obj:
+    """The annotations that say it."""
     return {
-        "authorization.k8s.io/decision": "allow" if call.allowed else "forbid",
-        "authorization.k8s.io/reason": call.reason,
+        "authorization.k8s.io/decision": "allow" if allowed else "forbid",
+        "authorization.k8s.io/reason": reason,
     }
 
 

@@ -13,6 +13,7 @@ from apiserver.audit.policy import NOTHING, Level, Policy, Verdict
 from apiserver.audit.sink import Sink
 from apiserver.call import Call
 from apiserver.identity import User
+from apiserver.requestinfo import RequestInfo
 from apiserver.status import Failure
 from missioncontrol.serving.series import Values
 
@@ -103,10 +104,18 @@ class Auditor:
         )
         self.errors.set(0, ("log",))
 
-    @property
-    def enabled(self) -> bool:
-        """Whether any request may leave a trail."""
-        return self._policy is not None
+    def judge(self, info: RequestInfo, user: User) -> Verdict:
+        """What is to be told of a request."""
+        return NOTHING if self._policy is None else self._policy.judge(info, user)
+
+    def read(self, event: dict[str, Any], reason: str) -> None:
+        """A read that was answered, told in one event; `event` is its skeleton."""
+        event["stage"] = "ResponseComplete"
+        event["stageTimestamp"] = events.stamp(self.now())
+        event["responseStatus"] = {"metadata": {}, "code": 200}
+        event["annotations"] = events.decided(True, reason)
+        self.levels.add((event["level"],))
+        self.put(events.encode(event, self.limit))
 
     @property
     def series(self) -> tuple[Values, ...]:

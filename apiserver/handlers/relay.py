@@ -47,7 +47,6 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
         async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
             respond.add_warnings(call, response)
             await response.prepare(call.request)
-            call.begun(response.status)
             place = place_of(served)
             encoder = _Encoder(call, served, accepted)
             async with _ending(context, stream):

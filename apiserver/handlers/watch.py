@@ -137,7 +137,6 @@ async def _stream(
     respond.add_warnings(call, response)
     try:
         await response.prepare(call.request)
-        call.begun(response.status)
         transport = call.request.transport
         if transport is None:
             return response

@@ -20,11 +20,16 @@ from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory
 from controllers.cassandra.objects import ObjectWriter
 from controllers.cassandra.render.images import ImageConfig
-from controllers.cassandra.render.statefulset import keep_immutable, statefulset
+from controllers.cassandra.render.statefulset import (
+    in_steps,
+    keep_immutable,
+    statefulset,
+)
 from controllers.cassandra.render.task import cleanup_task
 from controllers.cassandra.state import PodState
 from controllers.cassandra.status import Done
 from controllers.cassandra.users import UserWriter
+from controllers.cassandra.volumes import VolumeWriter
 from controllers.runtime import EventRecorder
 from missioncontrol.api.names import (
     Annotation,
@@ -38,7 +43,6 @@ from missioncontrol.api.names import (
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
     CASSANDRA_TASKS,
-    PERSISTENT_VOLUME_CLAIMS,
     PODS,
     STATEFUL_SETS,
 )
@@ -74,6 +78,7 @@ class Actor:
         self._recorder = recorder
         self._wake = wake
         self._objects = ObjectWriter(client, datacenter, self._tell)
+        self._volumes = VolumeWriter(client, datacenter, images, self._tell)
         self._users = UserWriter(client, datacenter, api, memory, self._tell)
         self.done = Done()
 
@@ -105,6 +110,15 @@ class Actor:
                 self._memory.config_source = source
             case a.LogQueries(pods=pods):
                 await asyncio.gather(*(self._log_queries(pod) for pod in pods))
+            case a.AdvanceRack():
+                await self._advance(action)
+            case a.GrowClaims(claims=claims):
+                for claim, size in claims:
+                    await self._volumes.grow(claim.name, size)
+            case a.RecreateRack():
+                await self._volumes.recreate(action)
+            case a.PatchSpec(members=members):
+                await self._patch_datacenter({"spec": dict(members)})
             case a.LabelPod(pod=pod, labels=labels, events=events):
                 await self._label(pod, dict(labels))
                 self._tell(*events)
@@ -133,12 +147,12 @@ class Actor:
             case a.Decommission():
                 await self._decommission(action)
             case a.MarkLeft():
-                await self._mark_left(action)
+                await self._volumes.mark_left(action)
             case a.DeleteClaims(claims=None):
-                await self._delete_all_claims()
+                await self._volumes.delete_all()
             case a.DeleteClaims(claims=claims):
                 for claim in claims or ():
-                    await self._delete_claim(claim.name, claim.uid)
+                    await self._volumes.delete(claim.name, claim.uid)
             case a.ForgetSecrets(names=names):
                 await self._users.forget(names)
 
@@ -220,9 +234,25 @@ class Actor:
         desired = statefulset(self._dc, rack, self._images, replicas=live["spec"]["replicas"])
         body = keep_immutable(desired, live)
         body["metadata"] = {**body["metadata"], "resourceVersion": action.resource_version}
+        if action.partition is not None:
+            body = in_steps(body, action.partition)
         await self._client.apply(STATEFUL_SETS, body, field_manager=MANAGER)
         note = f"Updating rack {action.rack} force={'true' if action.forced else 'false'}"
         self._tell(a.Event(EventReason.UPDATING_RACK, note))
+
+    async def _advance(self, action: a.AdvanceRack) -> None:
+        annotations = {Annotation.ROLLING: None} if action.last else {}
+        patch = {
+            "metadata": {"resourceVersion": action.resource_version, "annotations": annotations},
+            "spec": {"updateStrategy": {"rollingUpdate": {"partition": action.partition}}},
+        }
+        await self._client.merge_patch(
+            STATEFUL_SETS,
+            action.statefulset,
+            patch,
+            namespace=self._dc.namespace,
+            field_manager=MANAGER,
+        )
 
     # --- pods ----------------------------------------------------------------------------------
 
@@ -238,8 +268,14 @@ class Actor:
             labels[Label.SEED_NODE] = LabelValue.TRUE
             self._tell(a.Event(EventReason.LABELED_POD_AS_SEED, f"Labeled pod a seed node {pod.name}"))
         await self._label(pod, labels)
-        self._tell(a.Event(EventReason.STARTING_CASSANDRA, f"Starting Cassandra for pod {pod.name}"))
-        self._memory.call(self._api, pod, port=self._dc.management_port, wake=self._wake)
+        if action.replaces:
+            replaced = f"to replace Cassandra node with address {action.replaces}"
+            note = f"Starting Cassandra for pod {pod.name} {replaced}"
+            self._tell(a.Event(EventReason.STARTING_CASSANDRA_AND_REPLACING_NODE, note))
+        else:
+            self._tell(a.Event(EventReason.STARTING_CASSANDRA, f"Starting Cassandra for pod {pod.name}"))
+        port, replaces = self._dc.management_port, action.replaces
+        self._memory.call(self._api, pod, port=port, replaces=replaces, wake=self._wake)
 
     async def _decommission(self, action: a.Decommission) -> None:
         pod = action.pod
@@ -254,13 +290,6 @@ class Actor:
         self._tell(a.Event(EventReason.DECOMMISSIONING_NODE, f"Decommissioning node {pod.name}"))
         self._memory.leave(self._api, pod, port=self._dc.management_port, wake=self._wake)
 
-    async def _mark_left(self, action: a.MarkLeft) -> None:
-        patch = {"metadata": {"annotations": {Annotation.LEFT_THE_RING: LabelValue.TRUE}}}
-        for claim in action.claims:
-            await self._client.merge_patch(
-                PERSISTENT_VOLUME_CLAIMS, claim, patch, namespace=self._dc.namespace, field_manager=MANAGER
-            )
-
     async def _delete_pod(self, action: a.DeletePod) -> None:
         pod = action.pod
         if action.failed_start:
@@ -270,7 +299,8 @@ class Actor:
             await self._client.delete(PODS, pod.name, namespace=pod.namespace, uid=pod.uid)
         except NotFound:
             return
-        self._tell(action.event)
+        if action.event is not None:
+            self._tell(action.event)
 
     async def _reload_seeds(self, pods: tuple[PodState, ...], seeds: frozenset[str]) -> None:
         self._memory.seeds_told = seeds
@@ -306,20 +336,3 @@ class Actor:
             )
         except AlreadyExists:
             log.debug("the task %s was made before", name)
-
-    async def _delete_all_claims(self) -> None:
-        # what the caches do not show yet is meant as well
-        selector = ",".join(f"{key}={value}" for key, value in sorted(self._dc.datacenter_labels.items()))
-        claims = await self._client.list(
-            PERSISTENT_VOLUME_CLAIMS, namespace=self._dc.namespace, label_selector=selector
-        )
-        for claim in claims:
-            if not claim["metadata"].get("deletionTimestamp"):
-                await self._delete_claim(claim["metadata"]["name"], claim["metadata"]["uid"])
-
-    async def _delete_claim(self, name: str, uid: str) -> None:
-        try:
-            await self._client.delete(PERSISTENT_VOLUME_CLAIMS, name, namespace=self._dc.namespace, uid=uid)
-        except NotFound:
-            return
-        self._tell(a.Event(EventReason.DELETED_PVC, f"Claim Name: {name}"))

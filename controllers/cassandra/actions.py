@@ -82,6 +82,36 @@ class UpdateRack:
     rack: str
     resource_version: str
     forced: bool = False
+    partition: int | None = None
+    """Only pods from this ordinal upwards, for now; None for as many as the spec says, without steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceRack:
+    """Let further pods of a rack get the template that it has already."""
+
+    statefulset: str
+    resource_version: str
+    partition: int
+    last: bool
+    """Whether this is as far as the change is to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowClaims:
+    """Ask for larger volumes: claims and their new sizes."""
+
+    claims: tuple[tuple[Claim, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecreateRack:
+    """Make a StatefulSet again with larger claim templates, and leave its pods running."""
+
+    statefulset: str
+    uid: str
+    sizes: Mapping[str, str]
+    """By volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +154,8 @@ class StartNode:
     seed: bool = False
     founds: bool = False
     """Whether a ring begins with it: it counts as a member from the moment at which it may be told."""
+    replaces: str = ""
+    """The address of the dead node whose place it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +193,7 @@ class DeletePod:
     """Have the pod made again."""
 
     pod: PodState
-    event: Event
+    event: Event | None = None
     failed_start: bool = False
     refused: bool = False
     """Whether the node said that it does not start: then it founded nothing."""
@@ -199,6 +231,13 @@ class RemoveAnnotation:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchSpec:
+    """Change members of the datacenter's own spec: requests that were taken over."""
+
+    members: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Say something to people, and nothing else."""
 
@@ -231,6 +270,9 @@ Action = (
     | AdoptRack
     | WriteConfig
     | LogQueries
+    | AdvanceRack
+    | GrowClaims
+    | RecreateRack
     | LabelPod
     | StartNode
     | DrainNodes
@@ -242,6 +284,7 @@ Action = (
     | WriteRoles
     | CreateCleanupTask
     | RemoveAnnotation
+    | PatchSpec
     | Tell
     | DeleteClaims
     | ForgetSecrets
@@ -262,6 +305,8 @@ class Plan:
     """Look again after so many seconds even if nothing changes."""
     conditions: Mapping[str, tuple[bool, str, str]] = field(default_factory=dict)
     """Status, reason and message by condition type."""
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """Further members of the status."""
     updating: bool = False
     """Whether the datacenter is on its way to a new spec."""
     settled: bool = False

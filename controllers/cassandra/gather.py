@@ -12,6 +12,7 @@ from typing import TypeVar
 from controllers.cassandra.caches import BY_DATACENTER, BY_SERVICE, Caches, place
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide.questions import Questions, questions
+from controllers.cassandra.decide.volumes import classes_to_ask
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import UNREACHABLE_FOR, DatacenterMemory
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name
@@ -29,7 +30,15 @@ from controllers.cassandra.state import (
     StartCall,
 )
 from missioncontrol.api.names import Annotation
-from missioncontrol.api.resources import ENDPOINT_SLICES, POD_DISRUPTION_BUDGETS, SECRETS, SERVICES
+from missioncontrol.api.resources import (
+    ENDPOINT_SLICES,
+    POD_DISRUPTION_BUDGETS,
+    SECRETS,
+    SERVICES,
+    STORAGE_CLASSES,
+)
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import NotFound
 from missioncontrol.kube.informer import HasMeta
 
 log = logging.getLogger(__name__)
@@ -60,13 +69,29 @@ def from_caches(
     )
 
 
+async def with_storage_classes(snapshot: Snapshot, client: Client) -> Snapshot:
+    """The snapshot with what the StorageClasses allow, where volumes are to grow."""
+    asked = classes_to_ask(snapshot)
+    if not asked:
+        return snapshot
+    found = {}
+    for name in sorted(asked):
+        try:
+            body = await client.get(STORAGE_CLASSES, name)
+        except NotFound:
+            body = {}
+        found[name] = bool(body.get("allowVolumeExpansion"))
+    return replace(snapshot, observed=replace(snapshot.observed, storage_classes=found))
+
+
 async def with_answers(
     snapshot: Snapshot, api: ManagementApi, memory: DatacenterMemory, now: datetime
 ) -> Snapshot:
     """The snapshot with what the nodes say, as far as a decision needs it."""
     silent = memory.recently_unreachable(now)
     known = {pod.name: silent[pod.incarnation] for pod in snapshot.pods if pod.incarnation in silent}
-    snapshot = replace(snapshot, observed=Observations(processes=known))
+    classes = snapshot.observed.storage_classes
+    snapshot = replace(snapshot, observed=Observations(processes=known, storage_classes=classes))
     asked = questions(snapshot, now)
     if not (asked.processes or asked.gossip or asked.quorum):
         return snapshot
@@ -76,7 +101,8 @@ async def with_answers(
     for name, process in observed.processes.items():
         if process is Process.UNREACHABLE:
             memory.unreachable[by_name[name].incarnation] = now + UNREACHABLE_FOR
-    return replace(snapshot, observed=replace(observed, processes={**known, **observed.processes}))
+    answered = replace(observed, processes={**known, **observed.processes}, storage_classes=classes)
+    return replace(snapshot, observed=answered)
 
 
 async def _ask_leavers(

@@ -109,9 +109,10 @@ class ManagementApi:
             return Process.UNKNOWN if error.status in (404, 405) else Process.UNREACHABLE
         return Process.STOPPED if answer.status == 204 or not answer.body.strip() else Process.RUNNING
 
-    async def start(self, pod: PodState, *, port: int) -> None:
-        """Start Cassandra. Starting one that runs already is accepted and does nothing."""
-        await self._call("POST", pod, port, "/api/v0/lifecycle/start", timeout=START)
+    async def start(self, pod: PodState, *, port: int, replaces: str = "") -> None:
+        """Start Cassandra, perhaps in the place of a dead node. One that runs already just goes on."""
+        query = {"replace_ip": replaces} if replaces else None
+        await self._call("POST", pod, port, "/api/v0/lifecycle/start", query=query, timeout=START)
 
     async def gossip(self, pod: PodState, *, port: int) -> Gossip:
         """The ring as this node sees it."""

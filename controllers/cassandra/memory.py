@@ -112,16 +112,26 @@ class DatacenterMemory:
 
     # --- start calls -----------------------------------------------------------------------
 
-    def call(self, api: ManagementApi, pod: PodState, *, port: int, wake: Callable[[], None]) -> None:
+    def call(
+        self,
+        api: ManagementApi,
+        pod: PodState,
+        *,
+        port: int,
+        wake: Callable[[], None],
+        replaces: str = "",
+    ) -> None:
         """Send the start call for a container, once, without making anybody wait for the answer."""
         if self.calls.get(pod.incarnation) is StartCall.IN_FLIGHT:
             return
         self.calls[pod.incarnation] = StartCall.IN_FLIGHT
-        self.spawn(self._call(api, pod, port, wake), name=f"start {pod.namespace}/{pod.name}")
+        self.spawn(self._call(api, pod, port, wake, replaces), name=f"start {pod.namespace}/{pod.name}")
 
-    async def _call(self, api: ManagementApi, pod: PodState, port: int, wake: Callable[[], None]) -> None:
+    async def _call(
+        self, api: ManagementApi, pod: PodState, port: int, wake: Callable[[], None], replaces: str
+    ) -> None:
         try:
-            await api.start(pod, port=port)
+            await api.start(pod, port=port, replaces=replaces)
         except NodeRefused as error:
             self.calls[pod.incarnation] = StartCall.REFUSED
             self.refusals[pod.incarnation] = str(error)

@@ -22,7 +22,7 @@ from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
-from controllers.cassandra.gather import from_caches, with_answers
+from controllers.cassandra.gather import from_caches, with_answers, with_storage_classes
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
@@ -98,6 +98,7 @@ class DatacenterReconciler:
                 return await self._invalid(view, error)
             async with memory.lock:
                 snapshot = from_caches(datacenter, self._caches, memory, self._images, _now())
+                snapshot = await with_storage_classes(snapshot, self._client)
                 try:
                     api = await self._certificates.api(self._api, datacenter)
                 except IncompleteSecret as error:

@@ -192,6 +192,8 @@ class RackSet:
     owner_uid: str
     config_hash: str = ""
     """Of the configuration that comes from a Secret."""
+    in_steps: bool = False
+    """Whether a changed template goes to one pod after the other, by our hand."""
     partition: int = 0
     """Pods with a lower ordinal keep their revision: a restart lets one pod after the other go."""
 
@@ -223,6 +225,7 @@ class RackSet:
             },
             owner_uid=controller_of(metadata),
             partition=partition,
+            in_steps=Annotation.ROLLING in metadata.annotations,
         )
 
 
@@ -258,6 +261,8 @@ class Observations:
     """By the pod that was asked; one that did not answer is absent."""
     quorum: Mapping[str, bool] = field(default_factory=dict)
     """By pod: whether it sees a quorum for every range."""
+    storage_classes: Mapping[str, bool] = field(default_factory=dict)
+    """Whether volumes of these classes can grow; only those that somebody wants to grow."""
     replication: Mapping[str, int] | None = None
     """How many replicas each keyspace of users has in this datacenter; None when nobody was asked."""
 

@@ -47,6 +47,7 @@ def next_status(snapshot: Snapshot, plan: Plan, done: Done, now: datetime) -> Js
         status["cassandraOperatorProgress"] = Progress.UPDATING.value
     if starts_nodes(plan):
         status["lastServerNodeStarted"] = stamp
+    status |= plan.status
     if done.roles_written:
         status |= {"superUserUpserted": stamp, "usersUpserted": stamp}
     return status

@@ -118,8 +118,6 @@ class Annotation:
 
     CANCEL: Final = "missioncontrol.io/cancel"
     BREAK_GLASS: Final = "missioncontrol.io/break-glass"
-    # what remains of it: who gave a reason, when and which
-    GLASS_BROKEN: Final = "missioncontrol.io/glass-broken"
     MANAGEMENT_API: Final = "missioncontrol.io/management-api"
     REQUESTED_BY: Final = "missioncontrol.io/requested-by"
     # on a cluster: data planes that are gone for good, whose part is not waited for; comma-separated
@@ -151,6 +149,8 @@ class Annotation:
     CONFIG_DATACENTER: Final = "cassandra.datastax.com/datacenter"
     WATCHED_BY: Final = "cassandra.datastax.com/watched-by"
     RESTARTED_AT: Final = "control.k8ssandra.io/restartedAt"
+    # on a StatefulSet whose changed template goes to one pod after the other
+    ROLLING: Final = "missioncontrol.io/rolling"
     # on a claim whose node has left the ring: nothing may be started on that disk any more
     LEFT_THE_RING: Final = "missioncontrol.io/left-the-ring"
 

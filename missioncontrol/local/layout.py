@@ -223,7 +223,12 @@ class Layout:
         )
 
     def _apiserver(self, plane: str, program: str) -> Component:
-        return self._python(plane, program, "apiserver", self._serving_flags(plane, program))
+        flags = [
+            *self._serving_flags(plane, program),
+            *("--audit-log-path", str(self.directory / "logs" / "audit.log")),
+            *("--audit-log-maxsize", "20", "--audit-log-maxbackup", "2"),
+        ]
+        return self._python(plane, program, "apiserver", flags)
 
     def _webhooks(self, plane: str, program: str) -> Component:
         flags = self._serving_flags(plane, program)

@@ -20,7 +20,8 @@ from controllers.cassandra.actions import (
     StartNode,
     WriteRoles,
 )
-from controllers.cassandra.decide import labels, nodes, racks, shrink, stop
+from controllers.cassandra.decide import labels, nodes, racks, requested, shrink, stop, volumes
+from controllers.cassandra.decide import replace as replace_nodes
 from controllers.cassandra.decide.deletion import before_leaving, decide_deletion, decommissions, is_lone
 from controllers.cassandra.decide.health import unhealthy
 from controllers.cassandra.decide.objects import NameTaken, config_actions, config_is_known, object_actions
@@ -44,7 +45,13 @@ OVER = (
     Condition.SCALING_DOWN,
 )
 """What is over when a datacenter is settled."""
-REFUSED = (Reason.NOT_SUPPORTED, Reason.NAME_TAKEN, Reason.INVALID_SPEC)
+REFUSED = (
+    Reason.NOT_SUPPORTED,
+    Reason.NAME_TAKEN,
+    Reason.INVALID_SPEC,
+    Reason.SHRINKING_NOT_SUPPORTED,
+    Reason.NO_EXPANSION,
+)
 """Reasons for which a whole spec is refused; others are proved anew where they arise."""
 
 
@@ -53,7 +60,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     datacenter = snapshot.datacenter
     if datacenter.metadata.deletion_timestamp is not None:
         return _leave_ring(snapshot, now) or decide_deletion(snapshot)
-    wrong = refusals(snapshot)
+    wrong, reason = refusals(snapshot), Reason.NOT_SUPPORTED
+    storage = volumes.objection(snapshot) if not wrong else None
+    if storage is not None:
+        wrong, reason = [storage.sentence], storage.reason
     if not wrong and _wants_finalizer(snapshot):
         return Plan("taking charge of the datacenter", (AddFinalizer(),), again=True, updating=True)
     if not wrong:
@@ -66,7 +76,12 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
                 return plan
         if stop.wants_stop(snapshot) and not wrong:
             return shrink.farewell(snapshot) or stop.decide_stop(snapshot)
-    return _run(snapshot, now, refused="; ".join(wrong))
+        if not wrong:
+            asked = replace_nodes.accept(snapshot) or requested.accept(snapshot, now)
+            asked = asked or volumes.grow(snapshot)
+            if asked is not None:
+                return asked
+    return _run(snapshot, now, refused="; ".join(wrong), reason=reason)
 
 
 def _wants_finalizer(snapshot: Snapshot) -> bool:
@@ -106,10 +121,12 @@ def _build(snapshot: Snapshot) -> Plan | None:
     if actions:
         sentence = f"making or changing {_count(len(actions), 'object')}"
         return Plan(sentence, tuple(actions), again=True, updating=True)
-    repair = racks.repair(snapshot)
+    repair = racks.forced(snapshot) or racks.repair(snapshot)
     if repair is not None:
         conditions[Condition.UPDATING] = (True, "", "")
-        sentence = f"rack {repair.rack} cannot come up; it gets the new template without waiting"
+        wish = repair.rack in snapshot.datacenter.spec.force_upgrade_racks
+        why = "is forced" if wish else "cannot come up"
+        sentence = f"rack {repair.rack} {why}; it gets the new template without waiting"
         return Plan(sentence, (repair,), again=True, updating=True, conditions=conditions)
     return None
 
@@ -129,11 +146,11 @@ def _of_growth(snapshot: Snapshot, actions: list[Action]) -> Conditions:
     return conditions
 
 
-def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
+def _run(snapshot: Snapshot, now: datetime, *, refused: str, reason: Reason = Reason.NOT_SUPPORTED) -> Plan:
     """Look after the nodes; with a refused spec only after those that exist."""
     conditions: Conditions = {}
     if refused:
-        conditions[Condition.VALID] = (False, Reason.NOT_SUPPORTED.value, refused)
+        conditions[Condition.VALID] = (False, reason.value, refused)
     elif _was_refused(snapshot):
         conditions[Condition.VALID] = (True, "", "")
     if not snapshot.racks:
@@ -141,6 +158,9 @@ def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
     gone = shrink.farewell(snapshot)
     if gone is not None:
         return gone
+    going = replace_nodes.proceed(snapshot) or requested.going(snapshot)
+    if going is not None:
+        return going
     relabel = labels.label_actions(snapshot)
     if relabel:
         return Plan(
@@ -148,7 +168,7 @@ def _run(snapshot: Snapshot, now: datetime, *, refused: str) -> Plan:
         )
     stuck = labels.stuck_pod(snapshot, now)
     if stuck is not None:
-        return Plan(stuck.event.note, (stuck,), conditions=conditions)
+        return Plan(f"{stuck.pod.name} is stuck and made again", (stuck,), conditions=conditions)
     step = nodes.starts(snapshot, now)
     extra = _seeds(snapshot, step)
     if step.actions or step.sentence:
@@ -182,7 +202,8 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     """Every node is started: prove health, roll what changed, write roles, close what was open."""
     shrinks = shrink.wants_shrink(snapshot)
     quorum = not is_true(snapshot.datacenter, Condition.DECOMMISSION)
-    reason = "" if _rests(snapshot) else unhealthy(snapshot, fresh=shrinks, quorum=quorum)
+    fresh = shrinks or bool(requested.remaining(snapshot))
+    reason = "" if _rests(snapshot) else unhealthy(snapshot, fresh=fresh, quorum=quorum)
     if reason:
         conditions |= _not_healthy(snapshot, reason)
         return Plan(f"waiting for health: {reason}", extra, wait=HEALTH_PAUSE, conditions=conditions)
@@ -192,11 +213,22 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
         return replace(begun, actions=(*extra, *begun.actions), conditions={**conditions, **begun.conditions})
     if snapshot.datacenter.metadata.deletion_timestamp is not None:
         return Plan("deleting: waiting for the pods of the racks to be seen", conditions=conditions)
+    replacing = replace_nodes.replaced(snapshot)
+    if replacing:
+        sentence = f"replacing {replacing[0]}"
+        return Plan(sentence, extra, wait=HEALTH_PAUSE, conditions=conditions, updating=True)
+    resizing = volumes.unfinished(snapshot)
+    if resizing is not None:
+        told = {**conditions, **resizing.conditions}
+        return replace(resizing, actions=(*extra, *resizing.actions), conditions=told)
+    restart = requested.following(snapshot)
+    if restart is not None:
+        return replace(restart, actions=(*extra, *restart.actions), conditions=conditions)
     rollout = racks.rollout(snapshot, allowed=not refused)
     if rollout.action is not None:
         conditions[Condition.UPDATING] = (True, "", "")
-        sentence = f"updating rack {rollout.action.rack}"
-        return Plan(sentence, (*extra, rollout.action), again=True, updating=True, conditions=conditions)
+        step = (*extra, rollout.action)
+        return Plan(rollout.sentence, step, again=True, updating=True, conditions=conditions)
     if rollout.waiting:
         wait = HEALTH_PAUSE if rollout.ask_again else UNSETTLED_PAUSE
         return Plan(rollout.waiting, extra, wait=wait, conditions=conditions)

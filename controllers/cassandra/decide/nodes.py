@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from controllers.cassandra.actions import Action, DeletePod, Event, LabelPod, PutBack, StartNode
 from controllers.cassandra.decide.health import movement
 from controllers.cassandra.decide.labels import failed_start
-from controllers.cassandra.decide.shrink import wants_shrink
+from controllers.cassandra.decide.replace import predecessor, replaced
 from controllers.cassandra.decide.turns import candidates, expected_before, silent
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
 from missioncontrol.api.names import Annotation, EventReason, Label, NodeState, pod_name
@@ -64,7 +64,10 @@ def returning(snapshot: Snapshot) -> list[PodState]:
     return [
         pod
         for pod in snapshot.living
-        if pod.state is NodeState.READY_TO_START and pod.running and snapshot.bootstrapped(pod)
+        if pod.state is NodeState.READY_TO_START
+        and pod.running
+        and snapshot.bootstrapped(pod)
+        and pod.name not in replaced(snapshot)
     ]
 
 
@@ -133,9 +136,6 @@ def _refused(snapshot: Snapshot, pod: PodState) -> bool:
 
 def _next(snapshot: Snapshot, now: datetime) -> Starts:
     waiting = candidates(snapshot, now)
-    if wants_shrink(snapshot):
-        # nobody joins a ring that others are about to leave
-        waiting = [pod for pod in waiting if snapshot.known(pod.name)]
     turn = next((each for each in waiting if not silent(snapshot, each)), None)
     coming = expected_before(snapshot, turn, now) if turn is not None else ""
     if coming:
@@ -147,9 +147,10 @@ def _next(snapshot: Snapshot, now: datetime) -> Starts:
             sentence = f"waiting until the management API of {_names(waiting)} answers"
         return Starts(sentence, wait=_pause(snapshot, now, waiting))
     seeds = _has_ready_seed(snapshot)
-    if snapshot.bootstrapped(pod):
+    replacing = replaced(snapshot)
+    if snapshot.bootstrapped(pod) and pod.name not in replacing:
         return Starts(f"starting {pod.name}", (StartNode(pod, seed=not seeds),))
-    away = [name for name in members_away(snapshot) if name != pod.name]
+    away = [name for name in members_away(snapshot) if name not in (pod.name, *replacing)]
     if away:
         # it could not stream from them; and with nobody there it would found a second ring
         return Starts(f"{pod.name} joins when {away[0]} is ready again", wait=LOOK_AGAIN)
@@ -159,6 +160,13 @@ def _next(snapshot: Snapshot, now: datetime) -> Starts:
             return Starts(f"{pod.name} joins later: {moving}", wait=RANGE_MOVEMENT_PAUSE)
         if not snapshot.observed.gossip:
             return Starts(f"{pod.name} joins when a node shows its gossip", wait=RANGE_MOVEMENT_PAUSE)
+    if pod.name in replacing:
+        dead = predecessor(snapshot, pod)
+        if dead is not None and dead.alive:
+            return Starts(f"{pod.name} takes over when {dead.address} is seen to be down", wait=1.0)
+        if dead is not None:
+            sentence = f"starting {pod.name} in the place of {dead.address}"
+            return Starts(sentence, (StartNode(pod, replaces=dead.address),))
     first = not seeds and not snapshot.external_seeds
     return Starts(f"starting {pod.name}", (StartNode(pod, seed=first, founds=first),))
 

@@ -10,6 +10,8 @@ from controllers.cassandra.decide.health import fingerprint, node_address
 from controllers.cassandra.decide.nodes import call_in_flight, returning
 from controllers.cassandra.decide.racks import needs_rollout
 from controllers.cassandra.decide.refusals import is_true
+from controllers.cassandra.decide.replace import replaced
+from controllers.cassandra.decide.requested import remaining
 from controllers.cassandra.decide.shrink import doubtful_leavers, wants_shrink
 from controllers.cassandra.decide.stop import wants_stop
 from controllers.cassandra.decide.turns import candidates, expected_before
@@ -64,6 +66,8 @@ def _looked_after(snapshot: Snapshot) -> bool:
 
 def unregistered(snapshot: Snapshot, pod: PodState) -> bool:
     """Whether the status does not show this node as it is."""
+    if pod.name in replaced(snapshot):
+        return True
     known = (snapshot.datacenter.status.node_statuses or {}).get(pod.name)
     return known is None or not known.host_id or known.ip != node_address(snapshot, pod)
 
@@ -104,7 +108,7 @@ def _newcomer_is_next(snapshot: Snapshot, now: datetime) -> bool:
     if any(pod.state is NodeState.STARTING and not pod.ready for pod in snapshot.living):
         return False
     waiting = candidates(snapshot, now)
-    return bool(waiting) and not snapshot.bootstrapped(waiting[0])
+    return any(not snapshot.bootstrapped(pod) or pod.name in replaced(snapshot) for pod in waiting[:1])
 
 
 def _health_matters(snapshot: Snapshot, started: tuple[PodState, ...]) -> bool:
@@ -113,7 +117,7 @@ def _health_matters(snapshot: Snapshot, started: tuple[PodState, ...]) -> bool:
     if not started or len(started) < max(snapshot.replicas, planned) or len(snapshot.pods) != len(started):
         return False
     rolled = all(live.rolled for live in snapshot.racks.values())
-    if rolled and (needs_rollout(snapshot) or wants_shrink(snapshot)):
+    if rolled and (needs_rollout(snapshot) or wants_shrink(snapshot) or remaining(snapshot)):
         return True
     if fingerprint(snapshot) == snapshot.memory.healthy:
         return False

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controllers.cassandra.actions import Action, AdoptRack, CreateRack, Event, ScaleRack, UpdateRack
+from controllers.cassandra.actions import (
+    Action,
+    AdoptRack,
+    AdvanceRack,
+    CreateRack,
+    Event,
+    ScaleRack,
+    UpdateRack,
+)
 from controllers.cassandra.datacenter import RackPlan
 from controllers.cassandra.decide.health import unhealthy
 from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.render.statefulset import canary_partition
 from controllers.cassandra.state import RackSet, Snapshot
 from missioncontrol.api.names import Annotation, EventReason
 
@@ -21,7 +30,8 @@ from missioncontrol.api.names import Annotation, EventReason
 class Rollout:
     """What the rolling change does now."""
 
-    action: UpdateRack | None = None
+    action: UpdateRack | AdvanceRack | None = None
+    sentence: str = ""
     waiting: str = ""
     """Why the next rack, or the end, has to wait; empty when there is nothing to wait for."""
     ask_again: bool = False
@@ -125,10 +135,34 @@ def repair(snapshot: Snapshot) -> UpdateRack | None:
     """A rack whose pods cannot come up gets a different template, if there is one, without waiting."""
     if not may_update(snapshot):
         return None
+    for rack in in_scope(snapshot):
+        failing = [pod.ordinal for pod in snapshot.of_rack(rack.statefulset) if pod.failing]
+        if failing and _differs(snapshot, rack) and not _others_roll(snapshot, rack):
+            return _update(snapshot, rack, forced=True, partition=min(failing))
+    return None
+
+
+def forced(snapshot: Snapshot) -> UpdateRack | None:
+    """A rack that is to get its template whatever the health says; never two of them at the same time."""
+    names = snapshot.datacenter.spec.force_upgrade_racks
     for rack in snapshot.datacenter.plan:
-        if _differs(snapshot, rack) and any(pod.failing for pod in snapshot.of_rack(rack.statefulset)):
+        if rack.name not in names or not _differs(snapshot, rack) or _others_roll(snapshot, rack):
+            continue
+        before = [other for other in snapshot.datacenter.plan if other.name in names and other != rack]
+        if all(_differs(snapshot, other) or _serves(snapshot, other) for other in before):
             return _update(snapshot, rack, forced=True)
     return None
+
+
+def _others_roll(snapshot: Snapshot, rack: RackPlan) -> bool:
+    others = (live for live in snapshot.racks.values() if live.name != rack.statefulset)
+    return any(not live.rolled or live.in_steps for live in others)
+
+
+def _serves(snapshot: Snapshot, rack: RackPlan) -> bool:
+    live = snapshot.racks.get(rack.statefulset)
+    pods = snapshot.of_rack(rack.statefulset)
+    return live is not None and len(pods) == live.replicas and all(pod.started for pod in pods)
 
 
 def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
@@ -137,6 +171,9 @@ def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
     busy = rolling(snapshot)
     if busy:
         return Rollout(waiting=f"rack {busy} is being replaced pod by pod")
+    half = next((live for live in snapshot.racks.values() if live.in_steps), None)
+    if half is not None and half.rack not in {rack.label for rack in different}:
+        return _onwards(snapshot, half)
     if not different:
         return Rollout()
     if not may_update(snapshot):
@@ -144,7 +181,43 @@ def rollout(snapshot: Snapshot, *, allowed: bool) -> Rollout:
     reason = unhealthy(snapshot, fresh=True)
     if reason:
         return Rollout(waiting=f"rack {different[0].name} is to be updated, but {reason}", ask_again=True)
-    return Rollout(action=_update(snapshot, different[0], forced=False))
+    rack = half_first(different, half)
+    live = snapshot.racks[rack.statefulset]
+    partition = max(live.replicas - _stride(snapshot, rack), _goal(snapshot, live))
+    return Rollout(_update(snapshot, rack, forced=False, partition=partition), f"updating rack {rack.name}")
+
+
+def half_first(different: list[RackPlan], half: RackSet | None) -> RackPlan:
+    """A rack that is half-way comes first, when what it is to become has changed again."""
+    return next((rack for rack in different if half is not None and rack.label == half.rack), different[0])
+
+
+def _onwards(snapshot: Snapshot, live: RackSet) -> Rollout:
+    """The next pod of a rack that has its template already."""
+    goal = _goal(snapshot, live)
+    rack = next((rack for rack in snapshot.datacenter.plan if rack.statefulset == live.name), None)
+    reason = unhealthy(snapshot, fresh=True)
+    if reason:
+        return Rollout(waiting=f"rack {live.rack} goes on when it is healthy: {reason}", ask_again=True)
+    partition = max(live.partition - (_stride(snapshot, rack) if rack else 1), goal)
+    action = AdvanceRack(live.name, live.resource_version, partition, last=partition <= goal)
+    return Rollout(action, f"updating rack {live.rack}: the next pod")
+
+
+def _goal(snapshot: Snapshot, live: RackSet) -> int:
+    """The ordinal down to which pods are to change: zero, but for a canary."""
+    datacenter = snapshot.datacenter
+    return canary_partition(datacenter, live.replicas) if datacenter.spec.canary_upgrade else 0
+
+
+def _stride(snapshot: Snapshot, rack: RackPlan) -> int:
+    """How many pods of a rack may be away at the same time."""
+    limit = snapshot.datacenter.spec.max_unavailable
+    if limit is None:
+        return 1
+    if isinstance(limit, str) and limit.endswith("%"):
+        return max(rack.nodes * int(limit[:-1]) // 100, 1)
+    return max(int(limit), 1)
 
 
 def rolling(snapshot: Snapshot) -> str:
@@ -153,7 +226,9 @@ def rolling(snapshot: Snapshot) -> str:
 
 
 def needs_rollout(snapshot: Snapshot) -> bool:
-    """Whether some rack is to get another template."""
+    """Whether some rack is to get another template, or has not got it in all of its pods."""
+    if any(live.in_steps for live in snapshot.racks.values()):
+        return True
     return may_update(snapshot) and any(_differs(snapshot, rack) for rack in in_scope(snapshot))
 
 
@@ -163,6 +238,7 @@ def _differs(snapshot: Snapshot, rack: RackPlan) -> bool:
     return live is not None and desired is not None and live.digest != desired
 
 
-def _update(snapshot: Snapshot, rack: RackPlan, *, forced: bool) -> UpdateRack:
+def _update(snapshot: Snapshot, rack: RackPlan, *, forced: bool, partition: int | None = None) -> UpdateRack:
     live = snapshot.racks[rack.statefulset]
-    return UpdateRack(rack.statefulset, rack.name, live.resource_version, forced=forced)
+    steps = None if partition == _goal(snapshot, live) else partition
+    return UpdateRack(rack.statefulset, rack.name, live.resource_version, forced=forced, partition=steps)

@@ -18,7 +18,7 @@ _LATER = "is not supported yet"
 
 def refusals(snapshot: Snapshot) -> list[str]:
     """Everything that is wrong with the spec, each a sentence that begins with the field's path."""
-    return [*_impossible(snapshot.datacenter), *_unsupported(snapshot.datacenter), *_changes(snapshot)]
+    return [*_impossible(snapshot.datacenter), *_changes(snapshot)]
 
 
 def _impossible(datacenter: Datacenter) -> Iterator[str]:
@@ -39,18 +39,6 @@ def _impossible(datacenter: Datacenter) -> Iterator[str]:
         yield "spec.storageConfig.cassandraDataVolumeClaimSpec: is required"
 
 
-def _unsupported(datacenter: Datacenter) -> Iterator[str]:
-    spec = datacenter.spec
-    flags = {
-        "spec.replaceNodes": bool(spec.replace_nodes),
-        "spec.rollingRestartRequested": bool(spec.rolling_restart_requested),
-        "spec.forceUpgradeRacks": bool(spec.force_upgrade_racks),
-    }
-    for field, used in flags.items():
-        if used:
-            yield f"{field}: {_LATER}"
-
-
 def _changes(snapshot: Snapshot) -> Iterator[str]:
     datacenter = snapshot.datacenter
     planned = {rack.statefulset: rack for rack in datacenter.plan}
@@ -64,24 +52,16 @@ def _changes(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _storage_changes(snapshot: Snapshot) -> Iterator[str]:
+    """Which volumes there are; how large they are is looked at elsewhere."""
     storage = snapshot.datacenter.spec.storage_config
-    claims = {DATA_VOLUME: storage.cassandra_data_volume_claim_spec or {}}
-    fields = {DATA_VOLUME: "spec.storageConfig.cassandraDataVolumeClaimSpec"}
-    for index, volume in enumerate(storage.additional_volumes):
-        if volume.pvc_spec is not None:
-            claims[volume.name] = volume.pvc_spec
-            fields[volume.name] = f"spec.storageConfig.additionalVolumes[{index}].pvcSpec"
-    for name, claim in claims.items():
-        wanted = str((claim.get("resources") or {}).get("requests", {}).get("storage", ""))
-        sizes = {live.storage.get(name, "") for live in snapshot.racks.values()}
-        if sizes and {normal_size(wanted)} != {normal_size(size) for size in sizes}:
-            yield (
-                f"{fields[name]}: changing a volume from {', '.join(sorted(sizes)) or 'nothing'} "
-                f"to {wanted or 'nothing'} {_LATER}"
-            )
-    known = {name for live in snapshot.racks.values() for name in live.storage}
-    for name in sorted(known - set(claims)):
-        yield f"spec.storageConfig.additionalVolumes: removing the volume {name!r} {_LATER}"
+    extra = {volume.name: index for index, volume in enumerate(storage.additional_volumes) if volume.pvc_spec}
+    wanted = {DATA_VOLUME, *extra}
+    for live in sorted(snapshot.racks.values(), key=lambda each: each.name)[:1]:
+        for name in sorted(wanted - set(live.storage)):
+            field = f"spec.storageConfig.additionalVolumes[{extra[name]}]" if name in extra else "spec"
+            yield f"{field}: adding the volume {name!r} to existing nodes {_LATER}"
+        for name in sorted(set(live.storage) - wanted):
+            yield f"spec.storageConfig.additionalVolumes: removing the volume {name!r} {_LATER}"
 
 
 def is_true(datacenter: Datacenter, kind: Condition) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controllers.cassandra.decide.replace import blocks
+from controllers.cassandra.decide.shrink import wants_shrink
 from controllers.cassandra.state import PodState, Process, Snapshot
 from missioncontrol.api.names import NodeState, pod_name
 
@@ -57,8 +59,16 @@ def slots(snapshot: Snapshot) -> list[Slot]:
 def candidates(snapshot: Snapshot, now: datetime) -> list[PodState]:
     """The pods whose nodes could be started now, in turn."""
     found = (slot.pod for slot in slots(snapshot))
+    # nobody joins a ring that others are about to leave
+    closed = wants_shrink(snapshot)
     return [
-        pod for pod in found if pod is not None and pod.running and not _must_wait(snapshot, pod.name, now)
+        pod
+        for pod in found
+        if pod is not None
+        and pod.running
+        and not _must_wait(snapshot, pod.name, now)
+        and not (closed and not snapshot.known(pod.name))
+        and not blocks(snapshot, pod)
     ]
 
 

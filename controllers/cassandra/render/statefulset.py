@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from controllers.cassandra.datacenter import Datacenter, RackPlan
-from controllers.cassandra.render.hashing import with_hash
+from controllers.cassandra.render.hashing import intent_hash, with_hash
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.render.metadata import rendered
 from controllers.cassandra.render.pod import pod_template
@@ -80,6 +81,66 @@ def keep_immutable(desired: Json, live: Json) -> Json:
         notes = {**template["metadata"].get("annotations", {}), Annotation.RESTARTED_AT: restarted_at}
         spec["template"] = {**template, "metadata": {**template["metadata"], "annotations": notes}}
     return {**desired, "spec": spec}
+
+
+def in_steps(body: Json, partition: int) -> Json:
+    """The same StatefulSet, its change held back from the pods below an ordinal until they may follow."""
+    metadata, strategy = body["metadata"], body["spec"].get("updateStrategy") or {}
+    rolling = {**(strategy.get("rollingUpdate") or {}), "partition": partition}
+    annotations = {**metadata.get("annotations", {}), Annotation.ROLLING: "true"}
+    return {
+        **body,
+        "metadata": {**metadata, "annotations": annotations},
+        "spec": {**body["spec"], "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}},
+    }
+
+
+def with_larger_claims(live: Json, desired: Json, sizes: Mapping[str, str]) -> Json:
+    """The live StatefulSet, to be made again, with larger claims and nothing else that is different.
+
+    It gets the hash of what is desired only if that was all that was different.
+    """
+    metadata = live["metadata"]
+    kept = {
+        key: metadata[key] for key in ("name", "namespace", "labels", "ownerReferences") if key in metadata
+    }
+    annotations = dict(metadata.get("annotations") or {})
+    claims = [_larger(claim, sizes) for claim in live["spec"].get("volumeClaimTemplates", [])]
+    old = {claim["metadata"]["name"]: claim["spec"] for claim in live["spec"].get("volumeClaimTemplates", [])}
+    before = [
+        _larger(claim, {claim["metadata"]["name"]: _size(old.get(claim["metadata"]["name"]))})
+        for claim in desired["spec"]["volumeClaimTemplates"]
+    ]
+    key = Annotation.RESOURCE_HASH
+    rest = {name: value for name, value in desired["metadata"]["annotations"].items() if name != key}
+    bare = {name: value for name, value in desired["metadata"].items() if name != "annotations"}
+    same = {
+        **desired,
+        "metadata": bare | ({"annotations": rest} if rest else {}),
+        "spec": {**desired["spec"], "volumeClaimTemplates": before},
+    }
+    if annotations.get(key) == intent_hash(same):
+        annotations[key] = desired["metadata"]["annotations"][key]
+    return {
+        "apiVersion": STATEFUL_SETS.api_version,
+        "kind": STATEFUL_SETS.kind,
+        "metadata": {**kept, "annotations": annotations},
+        "spec": {**live["spec"], "volumeClaimTemplates": claims},
+    }
+
+
+def _size(spec: Json | None) -> str:
+    return str((((spec or {}).get("resources") or {}).get("requests") or {}).get("storage", ""))
+
+
+def _larger(claim: Json, sizes: Mapping[str, str]) -> Json:
+    spec, size = claim["spec"], sizes.get(claim["metadata"]["name"])
+    if not size:
+        return {key: value for key, value in claim.items() if key != "status"}
+    resources = spec.get("resources") or {}
+    requests = {**(resources.get("requests") or {}), "storage": size}
+    larger = {**claim, "spec": {**spec, "resources": {**resources, "requests": requests}}}
+    return {key: value for key, value in larger.items() if key != "status"}
 
 
 def _partition(live: Json) -> int:

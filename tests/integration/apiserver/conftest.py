@@ -5,6 +5,7 @@ No webhooks and no operators run here: what a test sees is the façade's own doi
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import gzip
 import json
@@ -38,6 +39,7 @@ from missioncontrol.local.credentials import KeyPair
 from missioncontrol.local.ports import free_port
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
+from tests.integration.apiserver.relay import Relay
 
 Obj = dict[str, Any]
 _ROOT = Path(__file__).resolve().parents[3]
@@ -135,6 +137,28 @@ class Facade:
     def admin(self) -> AdminClient:
         return self.plane.admin_client()
 
+    def audited(self, audit_id: str, stage: str = "ResponseComplete") -> Obj:
+        """The event of a request in the audit log, as soon as it is there."""
+        found: Obj = until(lambda: self._event(audit_id, stage), f"{stage} of {audit_id} is audited")
+        return found
+
+    def _event(self, audit_id: str, stage: str) -> Obj | None:
+        for line in (self.folder / "audit.log").read_bytes().splitlines():
+            if audit_id.encode() in line:
+                event: Obj = json.loads(line)
+                if (event["auditID"], event["stage"]) == (audit_id, stage):
+                    return event
+        return None
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the series of a metric with these labels."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            text = answer.read().decode()
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        lines = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(each in line for each in wanted))
+
 
 def until(condition: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
     """Wait for something; fail with its name when it does not come."""
@@ -195,7 +219,7 @@ def facade(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Facade]:
     plane, folder = control_plane_with_controllers, tmp_path_factory.mktemp("apiserver")
-    with serving(plane, binaries, folder) as server:
+    with serving(plane, binaries, folder, "--audit-log-path", str(folder / "audit.log")) as server:
         yield server
     trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
     controllers = plane.component("kube-controller-manager").log.read_text().splitlines()
@@ -252,7 +276,7 @@ def serving(plane: ControlPlane, programs: Programs, folder: Path, *flags: str) 
         server.stop()
 
 
-def another_replica(facade: Facade, folder: Path, *, store: str = "") -> Facade:
+def another_replica(facade: Facade, folder: Path, *flags: str, store: str = "") -> Facade:
     """A further server on ports of its own, not started yet; `store` is where it reaches kube-apiserver."""
     kubeconfig = folder / "kubeconfig"
     text = (facade.folder / "apiserver.kubeconfig").read_text()
@@ -266,10 +290,12 @@ def another_replica(facade: Facade, folder: Path, *, store: str = "") -> Facade:
         "--metrics-bind-address": f"127.0.0.1:{metrics_port}",
         "--tls-cert-file": str(folder / "tls.crt"),
         "--tls-private-key-file": str(folder / "tls.key"),
+        "--audit-log-path": str(folder / "audit.log"),
     }
     argv = list(facade.argv)
     for flag, value in changes.items():
         argv[argv.index(flag) + 1] = value
+    argv += flags
     return replace(
         facade,
         folder=folder,
@@ -321,6 +347,11 @@ class Proxy:
                 data = gzip.decompress(data)
             return answer.status, json.loads(data)
 
+    async def json_lines(self, path: str) -> list[Any]:
+        """A watch, read to its end."""
+        async with self.request("GET", path) as answer:
+            return [json.loads(line) async for line in answer.content]
+
 
 def client_context(facade: Facade, pair: KeyPair | None) -> ssl.SSLContext:
     """TLS to the server, with a client certificate or none."""
@@ -335,6 +366,30 @@ async def proxy(facade: Facade) -> AsyncIterator[Proxy]:
     connector = aiohttp.TCPConnector(ssl=client_context(facade, facade.plane.front_proxy_client))
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         yield Proxy(session, facade.url)
+
+
+@pytest.fixture
+async def relay(facade: Facade) -> AsyncIterator[Relay]:
+    async with Relay(facade.plane.ports.apiserver) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def server(facade: Facade, relay: Relay, tmp_path: Path) -> AsyncIterator[Facade]:
+    """A second replica, whose wire to the store is the relay."""
+    replica = another_replica(facade, tmp_path, store=f"https://127.0.0.1:{relay.port}")
+    await asyncio.to_thread(replica.start)
+    try:
+        yield replica
+    finally:
+        await asyncio.to_thread(replica.stop)
+
+
+@pytest.fixture
+async def front(server: Facade) -> AsyncIterator[Proxy]:
+    connector = aiohttp.TCPConnector(ssl=client_context(server, server.plane.front_proxy_client))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield Proxy(session, server.url)
 
 
 @pytest.fixture

@@ -9,98 +9,22 @@ import json
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from missioncontrol.api.resources import STORED_CLUSTERS
 from missioncontrol.local import processes
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, another_replica, client_context, until
+from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context, until
+from tests.integration.apiserver.relay import Relay
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"
-
-
-class Relay:
-    """A wire to kube-apiserver that can be cut, or filled with mud."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._flowing = asyncio.Event()
-        self._flowing.set()
-        self._cut = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def __aenter__(self) -> Relay:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        self._cut = True
-        for task in self._tasks:
-            task.cancel()
-
-    def stall(self) -> None:
-        self._flowing.clear()
-
-    def mend(self) -> None:
-        self._cut = False
-        self._flowing.set()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._cut:
-            writer.transport.abort()
-            return
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        for source, sink in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            with contextlib.suppress(OSError):
-                while data := await source.read(65536):
-                    await self._flowing.wait()
-                    sink.write(data)
-                    await sink.drain()
-        finally:
-            sink.transport.abort()
-
-
-@pytest.fixture
-async def relay(facade: Facade) -> AsyncIterator[Relay]:
-    async with Relay(facade.plane.ports.apiserver) as wire:
-        yield wire
-
-
-@pytest.fixture
-async def server(facade: Facade, relay: Relay, tmp_path: Path) -> AsyncIterator[Facade]:
-    """A second replica, whose wire to the store is the relay."""
-    replica = another_replica(facade, tmp_path, store=f"https://127.0.0.1:{relay.port}")
-    await asyncio.to_thread(replica.start)
-    try:
-        yield replica
-    finally:
-        await asyncio.to_thread(replica.stop)
-
-
-@pytest.fixture
-async def front(server: Facade) -> AsyncIterator[Proxy]:
-    connector = aiohttp.TCPConnector(ssl=client_context(server, server.plane.front_proxy_client))
-    async with aiohttp.ClientSession(connector=connector) as session:
-        yield Proxy(session, server.url)
 
 
 async def test_the_store_away_is_said_at_once_and_recovers(
@@ -229,3 +153,142 @@ async def test_too_many_at_once_are_sent_away(
             assert answer.status == 200
         assert {status for status, _ in await asyncio.gather(*held)} == {504}
         relay.mend()
+
+
+def probe(server: Facade, path: str) -> tuple[int, str]:
+    """What the side door says."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+async def test_the_end_is_announced_and_everything_begun_is_finished(
+    server: Facade, relay: Relay, namespace: str, cluster: Make
+) -> None:
+    """Not ready at once, serving on for a while, then no new connections, but answers to what was asked."""
+    await asyncio.to_thread(server.stop)
+    server.argv += ["--shutdown-delay-duration", "2"]
+    await asyncio.to_thread(server.start)
+    path = f"{GV}/namespaces/{namespace}/missioncontrolclusters"
+    connector = aiohttp.TCPConnector(ssl=client_context(server, server.plane.front_proxy_client))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        front = Proxy(session, server.url)
+        assert (await front.json("POST", path, json=cluster()))[0] == 201
+        watching = [
+            asyncio.create_task(front.json_lines(f"{path}?watch=1&resourceVersion=0")) for _ in range(20)
+        ]
+        assert await asyncio.to_thread(probe, server, "/readyz/shutdown") == (200, "ok")
+        assert server.process is not None
+        os.kill(server.process.pid, 15)
+        async with asyncio.timeout(5):
+            while (await asyncio.to_thread(probe, server, "/readyz"))[0] != 500:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        _, text = await asyncio.to_thread(probe, server, "/readyz?verbose")
+        assert "[-]shutdown failed" in text
+        assert (await asyncio.to_thread(probe, server, "/livez"))[0] == 200
+        async with front.request("GET", "/readyz?verbose") as answer:
+            assert answer.status == 500
+            assert "[+]ping ok\n" in (text := await answer.text())
+            assert text.endswith("[-]shutdown failed: reason withheld\nreadyz check failed\n")
+        # whoever still comes is served, and told to come back on another connection
+        for _ in range(5):
+            async with front.request("GET", path) as answer:
+                assert answer.status == 200
+                assert answer.headers["Connection"] == "close"
+                assert len((await answer.json())["items"]) == 1
+        relay.stall()
+        slow = asyncio.create_task(front.json("GET", f"{path}?limit=1&resourceVersion=0&continue="))
+        slower = asyncio.create_task(front.json("POST", path, json=cluster("last")))
+        async with asyncio.timeout(20):
+            while not all(task.done() for task in watching):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        relay.mend()
+        assert (await slow)[0] == 200
+        assert (await slower)[0] == 201
+        for lines in [task.result() for task in watching]:
+            assert [each["type"] for each in lines][:1] == ["ADDED"]
+    identity = server.process
+    await asyncio.to_thread(until, lambda: not processes.is_running(identity), "the server has ended")
+    log = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert not [line for line in log if line["level"] == "error"], log[-5:]
+
+
+async def test_a_second_signal_ends_it_at_once(server: Facade, front: Proxy, namespace: str) -> None:
+    await asyncio.to_thread(server.stop)
+    server.argv += ["--shutdown-delay-duration", "30"]
+    await asyncio.to_thread(server.start)
+    assert server.process is not None
+    os.kill(server.process.pid, 15)
+    await asyncio.to_thread(until, lambda: probe(server, "/readyz")[0] == 500, "it is shutting down")
+    os.kill(server.process.pid, 15)
+    identity = server.process
+    await asyncio.to_thread(
+        until, lambda: not processes.is_running(identity), "the server has ended", seconds=10
+    )
+
+
+async def test_certificates_change_under_load_and_nobody_notices(server: Facade) -> None:
+    """Two new ones, while connections are opened and requests made all the time."""
+    now = datetime.datetime.now(datetime.UTC)
+    ca = new_ca("rotating", now=now, lifetime=datetime.timedelta(days=1))
+    trust = client_context(server, server.plane.front_proxy_client)
+    trust.load_verify_locations(cadata=ca.cert_pem.decode())
+    stop, served = asyncio.Event(), 0
+    failures: list[Exception] = []
+
+    async def load(*, keep: bool) -> None:
+        nonlocal served
+        connector = aiohttp.TCPConnector(ssl=trust, force_close=not keep)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            while not stop.is_set():
+                try:
+                    async with session.get(f"{server.url}/livez") as answer:
+                        assert await answer.text() == "ok"
+                        served += 1
+                except (aiohttp.ClientError, OSError) as error:
+                    failures.append(error)
+
+    async def presented() -> bytes:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)
+        der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.transport.abort()
+        return der
+
+    tasks = [asyncio.create_task(load(keep=number == 0)) for number in range(4)]
+    for round_ in range(1, 3):
+        leaf = issue(
+            ca, common_name=f"round {round_}", usages=[Usage.SERVER], ip_names=["127.0.0.1"], now=now,
+            lifetime=datetime.timedelta(hours=1),
+        )  # fmt: skip
+        save(leaf, server.folder / "tls.crt", server.folder / "tls.key")
+        der = ssl.PEM_cert_to_DER_cert(leaf.cert_pem.decode())
+        async with asyncio.timeout(20):
+            while await presented() != der:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.gather(*tasks)
+    assert not failures
+    assert served > 50
+
+
+async def test_it_is_ready_soon_and_costs_nothing_when_nobody_asks(server: Facade, front: Proxy) -> None:
+    """The times are bounds for a busy machine; docs/performance.md has those of a quiet one."""
+    await asyncio.to_thread(server.stop)
+    began = time.monotonic()
+    await asyncio.to_thread(server.start)
+    assert time.monotonic() - began < 20
+    assert (await front.json("GET", GV))[0] == 200
+    assert server.process is not None
+    stat = Path(f"/proc/{server.process.pid}/stat")
+
+    def used() -> int:
+        fields = stat.read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    await asyncio.sleep(0.5)
+    before = used()
+    await asyncio.sleep(2)
+    # ticks of 10 ms: under five in a hundred of one processor, where zero is meant
+    assert used() - before <= 10

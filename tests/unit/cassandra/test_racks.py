@@ -43,7 +43,7 @@ def test_a_statefulset_of_somebody_else_is_not_touched() -> None:
 def test_the_first_different_rack_is_updated_when_all_is_healthy() -> None:
     sets = [rack_set(1), rack_set(2, digest="old"), rack_set(3, digest="old")]
     found = rollout(snapshot(RUNNING, sets=sets, observed=proof()), allowed=True)
-    assert found == Rollout(action=UpdateRack("demo-dc1-r2-sts", "r2", "rv2"))
+    assert found.action == UpdateRack("demo-dc1-r2-sts", "r2", "rv2")
 
 
 def test_while_a_rack_is_replaced_no_other_one_is_updated() -> None:
