@@ -8,8 +8,9 @@ from pathlib import Path
 import aiohttp
 import click
 
-from controllers.cassandra.caches import Caches, by_label, by_owner, by_watchers
+from controllers.cassandra.caches import Caches, by_label, by_owner, by_watchers, key_of
 from controllers.cassandra.certificates import Certificates
+from controllers.cassandra.image_source import ImageSource
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
 from controllers.cassandra.metrics import DatacenterMetrics
@@ -17,14 +18,18 @@ from controllers.cassandra.reconcile import DatacenterReconciler
 from controllers.cassandra.tasks.reconcile import TaskReconciler
 from controllers.cassandra.tasks.schedule import ScheduleReconciler
 from controllers.runtime import Controller, Manager
-from missioncontrol.api.names import Component
+from missioncontrol.api.names import Component, Label, LabelValue
+from missioncontrol.api.resources import CONFIG_MAPS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
+from missioncontrol.kube.informer import Informer
+from missioncontrol.kube.views import ConfigMap
 from missioncontrol.serving import logs
 from missioncontrol.serving.flags import common_options, connection, leader_options
 from missioncontrol.serving.run import run
 
 NAME = Component.CASS_OPERATOR.value
+IMAGE_CONFIG = f"{Label.CONFIG}={LabelValue.IMAGE_CONFIG}"
 WORKERS = 64
 """A reconcile mostly waits for answers: many may be under way, so that hanging nodes hold up few others."""
 
@@ -37,6 +42,11 @@ WORKERS = 64
     is_flag=True,
     help="Reach a node's management API where an annotation of its pod says. Only for simulated nodes.",
 )
+@click.option(
+    "--image-config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An ImageConfig file. Without it, the ConfigMap labelled k8ssandra.io/config=image counts.",
+)
 def main(
     kubeconfig: Path | None,
     context: str | None,
@@ -45,6 +55,7 @@ def main(
     log_level: str,
     leader_elect: bool,
     management_api_from_annotation: bool,
+    image_config: Path | None,
 ) -> None:
     """Run CassandraDatacenters and CassandraTasks of all namespaces."""
     logs.setup(component=NAME, level=log_level)
@@ -58,6 +69,7 @@ def main(
             metrics_bind_address=metrics_bind_address,
             leader_elect=leader_elect,
             from_annotation=management_api_from_annotation,
+            image_config=image_config,
         )
 
     run(work)
@@ -71,6 +83,7 @@ async def operate(
     metrics_bind_address: str,
     leader_elect: bool,
     from_annotation: bool,
+    image_config: Path | None = None,
 ) -> None:
     """Wire the operator together and run it until `stop`."""
     client = Client(config, user_agent=NAME)
@@ -85,16 +98,27 @@ async def operate(
     memories = Memories()
     async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
         api = ManagementApi(session, from_annotation=from_annotation, registry=manager.metrics.registry)
-        wire(manager, client, api, memories)
+        chosen = manager.home.informer(
+            CONFIG_MAPS, ConfigMap, namespace=system_namespace, label_selector=IMAGE_CONFIG
+        )
+        wire(manager, client, api, memories, chosen, image_config)
         try:
             await manager.run(stop)
         finally:
             await memories.close()
 
 
-def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memories) -> None:
+def wire(
+    manager: Manager,
+    client: Client,
+    api: ManagementApi,
+    memories: Memories,
+    image_configs: Informer[ConfigMap],
+    image_config: Path | None,
+) -> None:
     """Make the controllers and give them their sources."""
     caches = Caches.of(manager.home)
+    images = ImageSource(image_configs, image_config)
     certificates = Certificates(client, caches.secrets)
     manager.metrics.registry.register(DatacenterMetrics(caches, lambda: manager.leading))
     datacenters: Controller
@@ -107,6 +131,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
         memories=memories,
         recorder=manager.recorder,
         wake=lambda key: datacenters.enqueue(key),
+        images=images.current,
     )
     datacenters = manager.controller("cassandradatacenter", reconciler.reconcile, workers=WORKERS)
     datacenters.watch(caches.datacenters)
@@ -117,6 +142,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
     datacenters.watch(caches.slices, by_label)
     datacenters.watch(caches.budgets, by_owner)
     datacenters.watch(caches.secrets, by_watchers)
+    datacenters.watch(image_configs, lambda _: [key_of(each) for each in caches.datacenters.all()])
     task_reconciler = TaskReconciler(
         client=client,
         caches=caches,
@@ -125,6 +151,7 @@ def wire(manager: Manager, client: Client, api: ManagementApi, memories: Memorie
         memories=memories,
         recorder=manager.recorder,
         wake=lambda key: tasks.enqueue(key),
+        images=images.current,
     )
     tasks = manager.controller("cassandratask", task_reconciler.reconcile, workers=WORKERS)
     tasks.watch(caches.tasks, task_reconciler.siblings)

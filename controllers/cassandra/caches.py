@@ -106,6 +106,11 @@ def schedule_datacenter(view: Object) -> str:
 # --- which datacenter to reconcile when something changes -------------------------------------
 
 
+def key_of(view: HasMeta) -> Key:
+    """A datacenter itself."""
+    return Key(HOME, view.metadata.namespace, view.metadata.name)
+
+
 def by_label(view: HasMeta) -> Iterable[Key]:
     """By the datacenter label."""
     name = view.metadata.labels.get(Label.DATACENTER)

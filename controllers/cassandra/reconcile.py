@@ -66,7 +66,7 @@ class DatacenterReconciler:
         memories: Memories,
         recorder: EventRecorder,
         wake: Waker,
-        images: ImageConfig | None = None,
+        images: Callable[[], ImageConfig] = ImageConfig,
     ) -> None:
         self._client = client
         self._caches = caches
@@ -75,7 +75,7 @@ class DatacenterReconciler:
         self._memories = memories
         self._recorder = recorder
         self._wake = wake
-        self._images = images or ImageConfig()
+        self._images = images
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring a datacenter one or several steps further."""
@@ -97,7 +97,8 @@ class DatacenterReconciler:
             except ValidationError as error:
                 return await self._invalid(view, error)
             async with memory.lock:
-                snapshot = from_caches(datacenter, self._caches, memory, self._images, _now())
+                images = self._images()
+                snapshot = from_caches(datacenter, self._caches, memory, images, _now())
                 snapshot = await with_storage_classes(snapshot, self._client)
                 try:
                     api = await self._certificates.api(self._api, datacenter)
@@ -141,7 +142,7 @@ class DatacenterReconciler:
             client=self._client,
             api=api,
             memory=memory,
-            images=self._images,
+            images=self._images(),
             recorder=self._recorder,
             wake=lambda: self._wake(key),
         )

@@ -12,7 +12,6 @@ from pydantic import Field
 from missioncontrol.api.model import (
     LIST_ATOMIC,
     Affinity,
-    FreeObject,
     Int32,
     Int64,
     IntOrString,
@@ -21,6 +20,7 @@ from missioncontrol.api.model import (
     PersistentVolumeClaimSpec,
     PodTemplateSpec,
     ResourceRequirements,
+    Schema,
     StatusCondition,
     Time,
     Toleration,
@@ -29,6 +29,8 @@ from missioncontrol.api.model import (
 )
 
 ServerType = Literal["cassandra", "dse", "hcd"]
+# a key without anything after it, as templates leave it, means the same as no key
+Config = Annotated[dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True})]
 VERSION_PATTERN = r"(\d+\.\d+\.\d+)"
 
 
@@ -107,12 +109,10 @@ class StorageConfig(KubeModel):
 class NodePortConfig(KubeModel):
     """Ports of the Kubernetes nodes under which Cassandra is reached."""
 
-    native: Int32 | None = Field(None, description="Port of the CQL protocol.")
-    native_ssl: Int32 | None = Field(
-        None, alias="nativeSSL", description="Port of the CQL protocol over TLS."
-    )
-    internode: Int32 | None = Field(None, description="Port of the internode protocol.")
-    internode_ssl: Int32 | None = Field(
+    native: int | None = Field(None, description="Port of the CQL protocol.")
+    native_ssl: int | None = Field(None, alias="nativeSSL", description="Port of the CQL protocol over TLS.")
+    internode: int | None = Field(None, description="Port of the internode protocol.")
+    internode_ssl: int | None = Field(
         None, alias="internodeSSL", description="Port of the internode protocol over TLS."
     )
 
@@ -173,7 +173,7 @@ class CassandraUser(KubeModel):
 class CdcConfiguration(KubeModel):
     """Deprecated: the Pulsar agent for change data capture."""
 
-    pulsar_service_url: str | None = Field(None, min_length=1, description="URL of the Pulsar broker.")
+    pulsar_service_url: str = Field(min_length=1, description="URL of the Pulsar broker.")
     topic_prefix: str | None = Field(None, description="Prefix of the names of the topics.")
     cdc_working_dir: str | None = Field(None, description="Directory in which the agent keeps its state.")
     cdc_poll_interval_m: int | None = Field(
@@ -234,7 +234,7 @@ class CassandraDatacenterSpec(KubeModel):
     docker_image_runs_as_cassandra: bool | None = Field(
         None, description="Deprecated and without effect; set podTemplateSpec.spec.securityContext."
     )
-    config: FreeObject | None = Field(
+    config: Config | None = Field(
         None,
         description="Configuration of the database by file: cassandra-yaml, jvm-server-options and others.",
     )

@@ -45,6 +45,9 @@ class Label:
     MC_DATACENTER: Final = "missioncontrol.io/datacenter"
     MC_OPERATION: Final = "missioncontrol.io/operation"
 
+    # on ConfigMaps that configure operators
+    CONFIG: Final = "k8ssandra.io/config"
+
     # cass-operator
     CLUSTER: Final = "cassandra.datastax.com/cluster"
     DATACENTER: Final = "cassandra.datastax.com/datacenter"
@@ -91,6 +94,7 @@ class LabelValue:
     CASS_OPERATOR: Final = "cass-operator"
     CASSANDRA: Final = "cassandra"
     K8SSANDRACLUSTER_CONTROLLER: Final = "k8ssandracluster-controller"
+    IMAGE_CONFIG: Final = "image"
     TASK_ACTIVE: Final = "active"
     TASK_COMPLETED: Final = "completed"
     TRUE: Final = "true"

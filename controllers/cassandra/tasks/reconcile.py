@@ -60,9 +60,10 @@ class TaskReconciler:
         memories: Memories,
         recorder: EventRecorder,
         wake: Callable[[Key], None],
-        images: ImageConfig | None = None,
+        images: Callable[[], ImageConfig] = ImageConfig,
     ) -> None:
-        self._tools = Tools(client, caches, api, recorder, images or ImageConfig())
+        self._images = images
+        self._tools = Tools(client, caches, api, recorder, images())
         self._certificates = certificates
         self._memories = memories
         self._wake = wake
@@ -142,8 +143,9 @@ class TaskReconciler:
         self, view: Object, task: Task, datacenter: Datacenter, shared: DatacenterMemory, now: datetime
     ) -> Outcome:
         key = _key(view)
+        api = await self._certificates.api(self._tools.api, datacenter)
         scene = Scene(
-            tools=replace(self._tools, api=await self._certificates.api(self._tools.api, datacenter)),
+            tools=replace(self._tools, api=api, images=self._images()),
             view=view,
             task=task,
             datacenter=datacenter,

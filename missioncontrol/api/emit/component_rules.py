@@ -188,7 +188,8 @@ _CASS_OPERATOR: Final = ComponentRules(
         on(r.POD_DISRUPTION_BUDGETS, *READ, "create", "delete", "patch"),
         _EVENTS,
     ),
-    namespaced=(_LEASES,),
+    # the ImageConfig counts in the operator's own namespace only
+    namespaced=((SYSTEM_NAMESPACE, (*_LEASES[1], on(r.CONFIG_MAPS, *READ))),),
 )
 
 # Only in the local environment: it plays kubelet and volume provisioner

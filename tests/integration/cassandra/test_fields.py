@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 from missioncontrol.api.names import Annotation
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
+    CONFIG_MAPS,
     ENDPOINT_SLICES,
     POD_DISRUPTION_BUDGETS,
     PODS,
@@ -86,6 +88,47 @@ def test_a_canary_and_query_logging(operator: OperatorProcess, plane: Plane) -> 
     }
     switched = [each for each in plane.calls("fullquerylogging") if each["method"] == "POST"]
     assert {each["pod"] for each in switched} == set(last)
+
+
+IMAGES = """\
+apiVersion: config.k8ssandra.io/v1beta2
+kind: ImageConfig
+types:
+  cassandra: {registry: mirror.example.com, repository: db, name: cassandra, suffix: -own, pullSecret: mirror}
+"""
+
+
+@pytest.fixture
+def image_configs(plane: Plane) -> Iterator[None]:
+    """One that counts, and one that somebody made in a namespace of their own."""
+    made = (("mission-control", IMAGES), (plane.namespace, IMAGES.replace("mirror.", "evil.")))
+    for namespace, text in made:
+        metadata = {"name": "images", "labels": {"k8ssandra.io/config": "image"}}
+        body = {"kind": "ConfigMap", "metadata": metadata, "data": {"image_config.yaml": text}}
+        plane.admin.request("POST", CONFIG_MAPS.path(namespace), body)
+    yield
+    plane.admin.request("DELETE", CONFIG_MAPS.path("mission-control", "images"))
+
+
+def test_images_come_from_the_image_config_of_the_system_namespace(
+    operator: OperatorProcess, image_configs: None, plane: Plane
+) -> None:
+    image = "mirror.example.com/db/cassandra:5.0.4-own"
+
+    def made() -> Json | None:
+        # the operator may not have seen the ConfigMap when the first one is made
+        plane.create_datacenter(**ONE_NODE)
+        eventually(lambda: plane.statefulsets(), "the StatefulSet is made")
+        [body] = plane.statefulsets().values()
+        spec: Json = body["spec"]["template"]["spec"]
+        if spec["containers"][0]["image"] == image:
+            return spec
+        plane.delete(CASSANDRA_DATACENTERS, "dc1")
+        eventually(lambda: not plane.statefulsets(), "the first one is gone")
+        return None
+
+    spec = eventually(made, "the image of the configuration is used")
+    assert spec["imagePullSecrets"] == [{"name": "mirror"}]
 
 
 def left_by_upstream(plane: Plane, bodies: list[Json]) -> dict[tuple[str, str], Json]:

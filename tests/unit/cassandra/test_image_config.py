@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from controllers.cassandra.image_source import KEY, ImageSource
 from controllers.cassandra.render.image_config import BadImageConfig, read_image_config
 from controllers.cassandra.render.images import (
     CONFIG_BUILDER,
@@ -15,6 +17,8 @@ from controllers.cassandra.render.images import (
     ImageConfig,
     UnknownServerType,
 )
+from missioncontrol.kube.informer import Informer
+from missioncontrol.kube.views import ConfigMap, Meta
 from tests.unit.cassandra.builders import datacenter
 
 
@@ -155,3 +159,44 @@ def test_a_namespace_replaces_the_first_part_of_a_repository() -> None:
 def test_a_wrong_file_says_what_is_wrong(text: str, why: str) -> None:
     with pytest.raises(BadImageConfig, match=why):
         read_image_config(text, source="the file")
+
+
+HEAD = "apiVersion: config.k8ssandra.io/v1beta2\nkind: ImageConfig\n"
+
+
+class ConfigMaps:
+    """What an informer would know."""
+
+    def __init__(self, *known: ConfigMap) -> None:
+        self.known = known
+
+    def all(self) -> tuple[ConfigMap, ...]:
+        return self.known
+
+
+def config_map(version: str, text: str) -> ConfigMap:
+    return ConfigMap(Meta(name="images", namespace="system", resource_version=version), {KEY: text})
+
+
+def test_an_unreadable_config_map_does_not_change_what_runs() -> None:
+    found = ConfigMaps()
+    source = ImageSource(cast("Informer[ConfigMap]", found))
+    assert source.current() == ImageConfig()
+    found.known = (config_map("1", f"{HEAD}types: {{cassandra: {{name: mine}}}}"),)
+    assert source.current().server(datacenter()) == "mine:5.0.4"
+    found.known = (config_map("2", "nonsense"),)
+    assert source.current().server(datacenter()) == "mine:5.0.4"
+    found.known = ()
+    assert source.current() == ImageConfig()
+
+
+def test_a_file_wins_over_config_maps(tmp_path: Path) -> None:
+    file = tmp_path / "images.yaml"
+    file.write_text(
+        "apiVersion: config.k8ssandra.io/v1beta2\nkind: ImageConfig\ndefaults: {pullPolicy: Never}"
+    )
+    source = ImageSource(cast("Informer[ConfigMap]", ConfigMaps()), file)
+    assert source.current().pull_policy("cassandra") == "Never"
+    file.write_text("nonsense")
+    with pytest.raises(BadImageConfig):
+        ImageSource(cast("Informer[ConfigMap]", ConfigMaps()), file)
