@@ -16,7 +16,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(if $(f
 export GOLDENS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries test lint types unit integration e2e benchmark generate demo demo-down lock
+.PHONY: help setup binaries test lint types unit integration e2e benchmark soak fuzz generate demo demo-down lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,17 @@ suite/%:
 
 benchmark: setup binaries ## Measure; the figures in docs/performance.md come from here
 	$(PYTEST) tests/benchmarks -s
+
+MINUTES ?= 10
+EXAMPLES ?= 50
+SEED ?= 1
+
+soak: setup binaries ## Replicas restarted and killed at random under traffic (MINUTES=10 SEED=1)
+	SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(SEED) $(PYTEST) tests/integration/extension/test_replicas.py -s --timeout=0
+
+fuzz: setup binaries ## Requests made from the OpenAPI document and from nothing, many of them (EXAMPLES=50)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/integration/apiserver/test_schema_fuzz.py \
+		tests/integration/apiserver/test_garbage.py -s --timeout=0
 
 generate: setup ## Write everything that is generated from missioncontrol/api
 	$(BIN)/python -m missioncontrol.api.emit

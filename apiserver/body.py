@@ -6,9 +6,11 @@ is given twice) is found here as well.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-import re
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +18,13 @@ import orjson
 import yaml
 from aiohttp import StreamReader
 
+from apiserver import yamldoc
 from apiserver.negotiate import parse_clauses
 from apiserver.status import Failure, bad_request, failure, unsupported_media_type
 
 LIMIT = 3 * 1024 * 1024
+ASIDE = 32 * 1024
+"""Bytes that are decoded at once; more are decoded in a thread."""
 _MAX_DEPTH = 500
 _MAX_NODES = 1_000_000
 _YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
@@ -104,20 +109,26 @@ def decode_yaml(data: bytes) -> Decoded:
             return decode_json(data)
     repeated: list[tuple[int, str]] = []
     try:
-        text = data.decode("utf-8")
-        loader = _Loader(text)
-        loader.repeated = repeated
-        try:
-            value = loader.get_single_data()
-        finally:
-            loader.dispose()
+        value = yamldoc.load(data.decode("utf-8"), lambda pairs: _object(pairs, repeated))
+    except yamldoc.TooLarge as error:
+        raise too_large() from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         problem = getattr(error, "problem", None) or "not valid YAML"
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark is not None else ""
         raise bad_request(f"the object provided is not valid YAML: {line}{problem}") from error
     _check_depth(value)
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        # half a character, an integer of more than 64 bits: text to YAML, and nothing to anybody else
+        raise bad_request(f"the object provided holds a value that JSON cannot express: {error}") from error
     return Decoded(value, _paths(value, repeated) if repeated else ())
+
+
+async def decoded(decode: Callable[[bytes], Decoded], data: bytes) -> Decoded:
+    """Decode aside when it may take long, so that nobody else waits for it."""
+    return decode(data) if len(data) <= ASIDE else await asyncio.to_thread(decode, data)
 
 
 def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[int, str]]) -> dict[str, Any]:
@@ -149,21 +160,26 @@ def _paths(value: Any, repeated: list[tuple[int, str]]) -> tuple[str, ...]:
 
 def _check_depth(value: Any) -> None:
     """Bound depth and size, with references counted as often as they would be written out."""
-    nodes = 0
+    nodes = size = 0
     level = [value]
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
         for item in level:
             if isinstance(item, dict):
                 below += item.values()
+                size += sum(map(len, item))
             elif isinstance(item, list):
                 below += item
             elif not isinstance(item, str | int | float | bool | None):
                 raise bad_request(
                     f"the object provided holds a value that JSON cannot express: {type(item).__name__}"
                 )
+            elif isinstance(item, str):
+                size += len(item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise bad_request("the object provided holds a number that JSON cannot express")
             nodes += 1
-        if nodes + len(below) > _MAX_NODES:
+        if nodes + len(below) > _MAX_NODES or size > 2 * LIMIT:
             raise too_large()
         if not below:
             return
@@ -173,58 +189,3 @@ def _check_depth(value: Any) -> None:
 
 def too_large() -> Failure:
     return failure(413, "Request entity too large: the object provided has too many parts")
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, without YAML's implicit timestamps and base-60 numbers, and with repeated keys noted."""
-
-    repeated: list[tuple[int, str]]
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)
-        pairs = [
-            (_key(self.construct_object(k, deep=True)), self.construct_object(v, deep=True))
-            for k, v in node.value
-        ]
-        return _object(pairs, self.repeated)
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    if isinstance(key, str | int | float):
-        return str(key)
-    raise bad_request("the object provided is not valid YAML: a key must be a string")
-
-
-_INT = re.compile(r"^[-+]?(0b[0-1_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
-_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
-_BOOL = re.compile(r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$")
-_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
-
-
-def _construct_map(loader: _Loader, node: Any) -> dict[Any, Any]:
-    return loader.construct_mapping(node)
-
-
-def _construct_int(_loader: _Loader, node: Any) -> int:
-    text = str(node.value).replace("_", "")
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    if digits.startswith("0x"):
-        return sign * int(digits, 16)
-    if digits.startswith("0b"):
-        return sign * int(digits[2:], 2)
-    if len(digits) > 1 and digits.startswith("0"):
-        return sign * int(digits[1:].lstrip("o") or "0", 8)
-    return sign * int(digits)
-
-
-_Loader.yaml_implicit_resolvers = {}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("yYnNtTfFoO"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)

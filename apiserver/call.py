@@ -89,7 +89,12 @@ class Call:
 
     async def read_object(self) -> Decoded:
         """The decoded body, with `fieldValidation` applied to keys that are given twice."""
-        return self.checked(bodies.decode_object(await self.read_body(), self.headers.get("Content-Type")))
+        return await self.decode_object(await self.read_body())
+
+    async def decode_object(self, data: bytes) -> Decoded:
+        """A body that was read already, decoded by its media type and checked."""
+        content_type = self.headers.get("Content-Type")
+        return self.checked(await bodies.decoded(lambda each: bodies.decode_object(each, content_type), data))
 
     def checked(self, decoded: Decoded, *, code: int = 400) -> Decoded:
         """The store cannot see keys given twice, so they are judged here, as it would have."""

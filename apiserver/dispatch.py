@@ -10,8 +10,8 @@ from apiserver.call import Call
 from apiserver.context import Context, Handler
 from apiserver.handlers import delete, nodes, operations, read, scale, watch, write
 from apiserver.kinds import GROUP, SERVED, Served
-from apiserver.requestinfo import RequestInfo
-from apiserver.status import Failure, failure, method_not_allowed
+from apiserver.requestinfo import RequestInfo, complaint
+from apiserver.status import Failure, bad_request, failure, method_not_allowed
 from missioncontrol.api.registry import StoredAs
 from missioncontrol.api.resources import VERSION
 
@@ -51,6 +51,9 @@ async def dispatch(context: Context, call: Call) -> web.StreamResponse:
     served = SERVED.get(info.resource)
     if served is None or (info.group, info.version) != (GROUP, VERSION) or not _is_place(served, info):
         raise no_page()
+    for what, name in (("Namespace", info.namespace), ("Name", info.name)):
+        if why := complaint(name):
+            raise bad_request(f'{what} parameter invalid: "{name}": {why}')
     handlers = _handlers(served, info)
     if handlers is None:
         raise no_page()

@@ -45,9 +45,8 @@ class RequestInfo:
 def parse(method: str, raw_path: str, query: Mapping[str, str]) -> RequestInfo:
     """Read method, path (still percent-encoded, without the query) and query."""
     path = unquote(raw_path)
-    segments = raw_path.strip("/").split("/")
-    if path != raw_path:
-        segments = [unquote(part) for part in segments]
+    # as kube-apiserver reads it: a slash that came encoded parts segments as well, for it will there
+    segments = path.strip("/").split("/")
     if len(segments) < 4 or segments[0] != "apis" or "" in segments:
         return RequestInfo(method=method, path=path, verb=method.lower())
     _, group, version, *rest = segments
@@ -71,6 +70,13 @@ def parse(method: str, raw_path: str, query: Mapping[str, str]) -> RequestInfo:
         subresource=subresource,
         rest=tuple(rest[3:]),
     )
+
+
+def complaint(name: str) -> str:
+    """Why this can be no name in a path, where it would mean another place; or nothing."""
+    if name in (".", ".."):
+        return f"may not be '{name}'"
+    return next((f"may not contain '{each}'" for each in "/%" if each in name), "")
 
 
 def is_true(value: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -21,7 +22,8 @@ from missioncontrol.validation import operation as operation_rules
 from missioncontrol.validation.causes import Cause, forbidden
 from missioncontrol.validation.values import text
 from webhooks.budget import Budget
-from webhooks.guard import guard_storage
+from webhooks.glass import annotation_patch, stamped
+from webhooks.guard import guard_storage, is_component
 from webhooks.inventory import Inventory
 from webhooks.metrics import Metrics
 from webhooks.patches import set_entries
@@ -59,10 +61,14 @@ class ControlPlane:
         self._metrics = metrics
 
     async def mutate(self, request: Request, budget: Budget) -> Verdict:
-        """Record who asked, and label operations with their cluster."""
+        """Record who asked and who broke the glass, and label operations with their cluster."""
         body = request.object
-        if body is None or request.resource.resource == STORED_DATACENTERS.plural:
+        if body is None:
             return ALLOWED
+        person = not is_component(request, self._identities)
+        wanted, unwanted = stamped(request, datetime.datetime.now(datetime.UTC), person=person)
+        if request.resource.resource == STORED_DATACENTERS.plural:
+            return patched(annotation_patch(body, wanted, unwanted))
         if request.operation == "CREATE":
             asked = self._identities.person(request.user_info).username
         else:
@@ -70,7 +76,9 @@ class ControlPlane:
             asked = annotations_of(request.old_object).get(Annotation.REQUESTED_BY, "")
             if Annotation.REQUESTED_BY in annotations_of(body):
                 asked = ""
-        operations = set_entries(body, "annotations", {Annotation.REQUESTED_BY: asked}) if asked else []
+        if asked:
+            wanted = {**wanted, Annotation.REQUESTED_BY: asked}
+        operations = annotation_patch(body, wanted, unwanted)
         if request.resource.resource == STORED_OPERATIONS.plural:
             cluster = text((body.get("spec") or {}).get("clusterName"))
             if cluster and len(cluster) <= 63:
@@ -79,7 +87,7 @@ class ControlPlane:
 
     async def validate(self, request: Request, budget: Budget) -> Verdict:
         """The guard, the rules of the kind, the right to use a plane, the policies, and last the quotas."""
-        passage = guard_storage(request, self._identities)
+        passage = guard_storage(request, self._identities, datetime.datetime.now(datetime.UTC))
         if isinstance(passage, Verdict):
             return passage
         if request.sub_resource not in ("", "status"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Final
 
 from missioncontrol.api.names import Annotation
@@ -14,8 +15,8 @@ from missioncontrol.api.resources import (
 from missioncontrol.validation import cassandra_datacenter, k8ssandra_cluster
 from missioncontrol.validation.causes import Cause
 from webhooks.budget import Budget
-from webhooks.guard import guard_data_plane
-from webhooks.patches import set_entries
+from webhooks.glass import annotation_patch, stamped
+from webhooks.guard import guard_data_plane, is_component
 from webhooks.requester import Identities
 from webhooks.review import ALLOWED, Request, Verdict, allow, patched, refuse
 
@@ -29,16 +30,19 @@ class DataPlane:
         self._identities = identities
 
     async def mutate(self, request: Request, budget: Budget) -> Verdict:
-        """Record who asked for a task; upstream's kinds get no other defaults than those of their schemas."""
+        """Record who asked for a task and who broke the glass; other defaults are those of the schemas."""
         body = request.object
-        if body is None or request.operation != "CREATE" or request.resource.resource not in _TASKS:
+        if body is None:
             return ALLOWED
-        asked = self._identities.person(request.user_info).username
-        return patched(set_entries(body, "annotations", {Annotation.REQUESTED_BY: asked}))
+        person = not is_component(request, self._identities)
+        wanted, unwanted = stamped(request, datetime.datetime.now(datetime.UTC), person=person)
+        if request.operation == "CREATE" and request.resource.resource in _TASKS:
+            wanted = {**wanted, Annotation.REQUESTED_BY: self._identities.person(request.user_info).username}
+        return patched(annotation_patch(body, wanted, unwanted))
 
     async def validate(self, request: Request, budget: Budget) -> Verdict:
         """The guard, then the rules of the kind."""
-        passage = guard_data_plane(request, self._identities)
+        passage = guard_data_plane(request, self._identities, datetime.datetime.now(datetime.UTC))
         if isinstance(passage, Verdict):
             return passage
         warnings = list(passage.warnings)

@@ -2,11 +2,13 @@
 
 In the storage group of the control plane only our own components write; in a data plane, what carries the
 labels of a control plane changes only through its operators. A person can get past with an annotation that
-gives a reason (RBAC still has to allow the write), and gets a warning. Kubernetes' own cleaners always pass.
+gives a reason (RBAC still has to allow the write; see glass.py), and gets a warning. Kubernetes' own cleaners
+always pass.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,8 +20,9 @@ from missioncontrol.api.resources import (
     STORED_DATACENTERS,
     VIRTUAL_GROUP,
 )
+from webhooks.glass import YOUNG, broken_by
 from webhooks.requester import Identities, is_cleaner
-from webhooks.review import Request, Verdict, annotations_of, forbid, labels_of
+from webhooks.review import Request, Verdict, forbid, labels_of
 
 OWNERSHIP: Final = (Label.CONTROL_PLANE, Label.MC_CLUSTER_NAMESPACE, Label.MC_CLUSTER_NAME)
 
@@ -31,7 +34,7 @@ class Passage:
     warnings: tuple[str, ...] = ()
 
 
-def guard_storage(request: Request, identities: Identities) -> Passage | Verdict:
+def guard_storage(request: Request, identities: Identities, now: datetime.datetime) -> Passage | Verdict:
     """The storage group: our API server and mission-control-operator, nobody else."""
     user = request.user_info
     if is_cleaner(user) or identities.is_component(user, Component.MISSION_CONTROL_OPERATOR):
@@ -45,10 +48,10 @@ def guard_storage(request: Request, identities: Identities) -> Passage | Verdict
     else:
         served = f"{request.resource.resource}.{VIRTUAL_GROUP}"
         advice = f"{what} is where Mission Control keeps its objects: use {served}"
-    return _break_glass(request, advice)
+    return _break_glass(request, advice, now)
 
 
-def guard_data_plane(request: Request, identities: Identities) -> Passage | Verdict:
+def guard_data_plane(request: Request, identities: Identities, now: datetime.datetime) -> Passage | Verdict:
     """Objects of a control plane: its operator's identity here, and the operators of this plane."""
     user = request.user_info
     if is_cleaner(user) or not (_owned(request.object) or _owned(request.old_object)):
@@ -63,7 +66,7 @@ def guard_data_plane(request: Request, identities: Identities) -> Passage | Verd
         f"this {request.kind.kind} belongs to MissionControlCluster {cluster} of control plane "
         f"{owner.get(Label.CONTROL_PLANE, '?')}: change it there"
     )
-    return _break_glass(request, advice)
+    return _break_glass(request, advice, now)
 
 
 def _owned(body: Mapping[str, Any] | None) -> bool:
@@ -81,12 +84,16 @@ def _is_own_work(request: Request) -> bool:
     return kept and before.get("spec") == after.get("spec")
 
 
-def _break_glass(request: Request, advice: str) -> Passage | Verdict:
-    # A deletion carries no new object, so there the reason must have been written before.
-    given = str(annotations_of(request.subject).get(Annotation.BREAK_GLASS) or "").strip()
-    if given:
-        return Passage((f"{Annotation.BREAK_GLASS} is set ({given}): {advice}",))
-    return forbid(
-        f"{request.user_info.username} may not {request.operation.lower()} it: {advice}. "
-        f"In an emergency give a reason in the annotation {Annotation.BREAK_GLASS}"
-    )
+def is_component(request: Request, identities: Identities) -> bool:
+    """Whether one of our programs writes, which never has to break a glass."""
+    return any(identities.is_component(request.user_info, each) for each in Component)
+
+
+def _break_glass(request: Request, advice: str, now: datetime.datetime) -> Passage | Verdict:
+    record = broken_by(request, now)
+    if record is not None:
+        return Passage((f"{Annotation.BREAK_GLASS} is used ({record.reason}): {advice}",))
+    how = f"in an emergency give a reason in the annotation {Annotation.BREAK_GLASS}"
+    if request.operation == "DELETE" or request.sub_resource:
+        how += f" of the object, at most {YOUNG.seconds // 60} minutes before"
+    return forbid(f"{request.user_info.username} may not {request.operation.lower()} it: {advice}; {how}")

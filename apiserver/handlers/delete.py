@@ -189,7 +189,7 @@ async def _options(call: Call) -> Obj:
     """DeleteOptions from the body or, only without one, from the query."""
     data = await call.read_body()
     if data.strip():
-        value = call.checked(bodies.decode_object(data, call.headers.get("Content-Type"))).value
+        value = (await call.decode_object(data)).value
         if not isinstance(value, dict):
             raise bad_request("the body of a DELETE must be DeleteOptions")
         if value.get("kind") not in (None, "DeleteOptions"):

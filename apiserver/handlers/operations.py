@@ -49,11 +49,7 @@ async def create_for_cluster(context: Context, call: Call, _: Served) -> web.Str
     respond.accept(call, SINGLE)
     served = SERVED[OPERATIONS_BY_SINGULAR[call.info.subresource].resource.plural]
     data = await call.read_body()
-    given = (
-        call.checked(bodies.decode_object(data, call.headers.get("Content-Type"))).value
-        if data.strip()
-        else {}
-    )
+    given = (await call.decode_object(data)).value if data.strip() else {}
     body = write.checked(served, _completed(served, call.info.name, given))
     name = (body.get("spec") or {}).get("clusterName")
     if name != call.info.name:

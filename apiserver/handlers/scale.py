@@ -77,7 +77,8 @@ async def patch(context: Context, call: Call, served: Served) -> web.StreamRespo
             "message": "Required value: is required for apply patch",
         }
         raise invalid(SCALES, call.info.name, [cause])
-    decoded = bodies.decode_yaml(data) if kind == bodies.APPLY else bodies.decode_json(data)
+    decode = bodies.decode_yaml if kind == bodies.APPLY else bodies.decode_json
+    decoded = await bodies.decoded(decode, data)
     value = call.checked(decoded, code=400 if kind == bodies.APPLY else 422).value
 
     def patched(scale: Obj) -> Any:

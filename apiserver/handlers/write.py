@@ -74,9 +74,9 @@ async def patch_stored(
 async def _patch_body(call: Call, served: Served, kind: str) -> Any:
     data = await call.read_body()
     if kind == bodies.APPLY:
-        value = call.checked(bodies.decode_yaml(data)).value
+        value = call.checked(await bodies.decoded(bodies.decode_yaml, data)).value
         return patches.apply_to_stored(FACES, served.face, _apply_checked(served, value))
-    value = call.checked(bodies.decode_json(data), code=422).value
+    value = call.checked(await bodies.decoded(bodies.decode_json, data), code=422).value
     if kind == bodies.MERGE_PATCH:
         return patches.merge_to_stored(FACES, served.face, value) if isinstance(value, dict) else value
     return patches.json_to_stored(FACES, served.face, value) if isinstance(value, list) else value

@@ -122,6 +122,8 @@ class Annotation:
 
     CANCEL: Final = "missioncontrol.io/cancel"
     BREAK_GLASS: Final = "missioncontrol.io/break-glass"
+    # what remains of it: who gave a reason, when and which
+    GLASS_BROKEN: Final = "missioncontrol.io/glass-broken"
     MANAGEMENT_API: Final = "missioncontrol.io/management-api"
     REQUESTED_BY: Final = "missioncontrol.io/requested-by"
     # on a cluster: data planes that are gone for good, whose part is not waited for; comma-separated

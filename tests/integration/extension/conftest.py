@@ -230,7 +230,8 @@ def _made(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
         folder, "webhooks", "webhooks", "--plane=control", f"--opa-url=http://127.0.0.1:{opa_port}"
     )
     replicas = [
-        _server(folder, f"apiserver-{number}", "apiserver", "--shutdown-delay=1") for number in (1, 2)
+        _server(folder, f"apiserver-{number}", "apiserver", "--shutdown-delay-duration=1")
+        for number in (1, 2)
     ]
     balancer = Balancer(lambda: [(each.port, each.probe) for each in replicas])
     return Site(plane, binaries, folder, replicas, webhooks, opa, balancer)
@@ -256,7 +257,7 @@ def _start(site: Site) -> None:
     base_url = f"https://127.0.0.1:{site.webhooks.port}"
     with site.admin as admin:
         install(admin, service, *webhook_configurations("control-plane", ca_bundle=ca, base_url=base_url))
-        until(lambda: len(site.balancer.ready) == len(site.replicas), "the replicas are ready")
+        until(lambda: all_ready(site), "the replicas are ready")
         until(site.webhooks.is_ready, "the webhooks are ready")
         install(admin, api_service(ca_bundle=ca, port=site.balancer.port))
         until(lambda: is_available(admin), "our resources can be used")
@@ -266,6 +267,12 @@ def _start(site: Site) -> None:
         for number in (1, 2):
             until(lambda number=number: add_plane(admin, f"data-plane-{number}"), "the data planes are there")
         site.plane.wait_component("kube-controller-manager")
+
+
+def all_ready(site: Site) -> bool:
+    for each in (*site.replicas, site.webhooks):
+        assert each.is_running(), each.log.read_text()[-3000:]
+    return len(site.balancer.ready) == len(site.replicas)
 
 
 def is_available(admin: AdminClient) -> bool:

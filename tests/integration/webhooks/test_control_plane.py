@@ -131,7 +131,7 @@ def test_breaking_the_glass_warns(site: Site, namespace: str) -> None:
     deleted, _ = site.kubectl("delete", "dataplanes.storage.missioncontrol.io", body["metadata"]["name"])
 
     assert (code, deleted) == (0, 0), text
-    assert "Warning: missioncontrol.io/break-glass is set (the operator is down)" in text
+    assert "Warning: missioncontrol.io/break-glass is used (the operator is down)" in text
 
 
 async def test_using_a_plane_needs_the_right(facade: Facade, planes: tuple[str, str]) -> None:

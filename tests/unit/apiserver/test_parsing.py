@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import example, given
@@ -12,7 +13,7 @@ from apiserver import body, budget, negotiate, selectors
 from apiserver.call import manager_of
 from apiserver.negotiate import LIST, SINGLE, Accepted, Shape
 from apiserver.patching import json_patch, merge
-from apiserver.requestinfo import parse
+from apiserver.requestinfo import complaint, parse
 from apiserver.status import Failure
 
 GV = "/apis/missioncontrol.io/v1alpha1"
@@ -31,7 +32,7 @@ GV = "/apis/missioncontrol.io/v1alpha1"
         ("PATCH", f"{GV}/dataplanes/p", {}, ("patch", "", "dataplanes", "p", "")),
         ("DELETE", f"{GV}/namespaces/a/x", {}, ("deletecollection", "a", "x", "", "")),
         ("DELETE", f"{GV}/namespaces/a/x/y", {}, ("delete", "a", "x", "y", "")),
-        ("GET", f"{GV}/namespaces/a/x/b%2Fc", {}, ("get", "a", "x", "b/c", "")),
+        ("GET", f"{GV}/namespaces/a/x/b%2Fc", {}, ("get", "a", "x", "b", "c")),
     ],
 )
 def test_paths(method: str, path: str, query: dict[str, str], expected: tuple[str, ...]) -> None:
@@ -176,6 +177,43 @@ def test_anchors_cannot_be_used_to_explode() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        pytest.param(b"[" * 100_000 + b"]" * 100_000, 400, id="flow lists"),
+        pytest.param(b'{"a":' * 50_000, 400, id="what begins like JSON"),
+        pytest.param(b"\n".join(b" " * n + b"a:" for n in range(600)), 400, id="indentation"),
+        pytest.param(b"{" + b",".join(b"k%d: 1" % n for n in range(200_000)) + b"}", 413, id="many keys"),
+        pytest.param(
+            b'a: &a "' + b"x" * 1_000_000 + b'"\nb: [' + b"*a," * 5_000 + b"1]", 413, id="long text"
+        ),
+        pytest.param(
+            b"a: &a {x: 1}\n"
+            + b"".join(
+                b"%c: &%c {k%c: 1, <<: [%s]}\n" % (n, n, n, b",".join([b"*%c" % (n - 1)] * 9))
+                for n in range(ord("b"), ord("z"))
+            ),
+            413,
+            id="merges of merges",
+        ),
+        pytest.param(b"a: .inf\nb: 1e999", 400, id="infinity"),
+        pytest.param(b"a: 0x" + b"f" * 50_000, 400, id="a number of more than 64 bits"),
+        pytest.param(b'a: "\\ud800"', 400, id="half a character"),
+    ],
+)
+def test_yaml_made_to_hurt_is_refused_soon(data: bytes, code: int) -> None:
+    began = time.process_time()
+    with pytest.raises(Failure) as caught:
+        body.decode_yaml(data)
+    assert caught.value.code == code
+    assert time.process_time() - began < 3
+
+
+def test_json_is_taken_for_yaml_with_the_keys_that_it_gives_twice() -> None:
+    assert body.decode_yaml(b' {"a": {"b": 1, "b": 2}}').duplicates == ("a.b",)
+    assert body.decode_yaml(b"{a: 1, # not JSON\n b: 2}").value == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
     "data", [b"{", b"", b"[" * 100_000, b'{"a": NaN}', b'{"a": ' * 600 + b"1" + b"}" * 600]
 )
 def test_json_that_is_refused(data: bytes) -> None:
@@ -272,3 +310,19 @@ def test_json_patches_that_are_refused(operations: object, code: int) -> None:
 
 def test_merge_removes_with_null() -> None:
     assert merge({"a": 1, "b": {"c": 1, "d": 2}}, {"a": None, "b": {"c": 3}}) == {"b": {"c": 3, "d": 2}}
+
+
+@pytest.mark.parametrize(
+    ("name", "fine"),
+    [
+        ("a.b-c", True),
+        ("", True),
+        ("a..b", True),
+        (".", False),
+        ("..", False),
+        ("a/b", False),
+        ("a%2fb", False),
+    ],
+)
+def test_names_that_would_mean_another_place(name: str, fine: bool) -> None:
+    assert (complaint(name) == "") is fine
