@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Call:
     """Whether somebody wants to see the body afterwards."""
     body: bytes | None = None
     audit_id: str = ""
+    work: asyncio.Task[web.StreamResponse] | None = None
+    """A write on its way, which ends also when nobody waits for it any more."""
 
     @property
     def query(self) -> MultiMapping[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import time
@@ -93,7 +94,10 @@ class ApiServer:
         except asyncio.CancelledError:
             # the client has left; nobody reads an answer any more
             self._metrics.aborted(call)
-            trail.ended(None, None)
+            if call.work is None:
+                trail.ended(None, None)
+            else:
+                call.work.add_done_callback(functools.partial(_finished_alone, call, trail))
             raise
         except TimeoutError:
             wrong = timed_out()
@@ -147,7 +151,8 @@ class ApiServer:
                 limit.reschedule(None)
                 if long_running:
                     return await self._watch(call, trail)
-                return await asyncio.shield(asyncio.create_task(self._write(call)))
+                call.work = asyncio.create_task(self._write(call))
+                return await asyncio.shield(call.work)
             finally:
                 if ticket is not None:
                     ticket.release()
@@ -273,6 +278,25 @@ class _Following:
             self.begin()
         if self._trail is not None:
             self._trail.ended(response, wrong, panic=panic)
+
+
+def _finished_alone(call: Call, trail: _Following, work: asyncio.Task[web.StreamResponse]) -> None:
+    """A write has ended whose client did not wait for it: what it did is told all the same."""
+    error = asyncio.CancelledError() if work.cancelled() else work.exception()
+    if error is None:
+        trail.ended(work.result(), None)
+        return
+    wrong = error if isinstance(error, Failure) else timed_out()
+    if not isinstance(error, Failure | TimeoutError | asyncio.CancelledError):
+        wrong = internal_error(f"see the log of the server under {call.audit_id}")
+        log.error(
+            "a request failed: %s %s",
+            call.info.method,
+            call.info.path,
+            extra={"auditID": call.audit_id},
+            exc_info=error,
+        )
+    trail.ended(None, wrong)
 
 
 def _attributes(call: Call) -> Attributes:
