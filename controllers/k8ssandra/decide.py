@@ -179,11 +179,6 @@ def _may_change(snapshot: Snapshot) -> bool:
 
 
 def _refused_change(live: Object, wanted: Mapping[str, Any]) -> str:
-    before, after = integer(live.spec.get("size")) or 0, integer(wanted["spec"].get("size")) or 0
-    if after < before:
-        return (
-            f"shrinking datacenter {live.metadata.name} from {before} to {after} nodes is not supported yet"
-        )
     old = {"metadata": {"annotations": live.metadata.annotations}, "spec": live.spec, "status": live.status}
     annotations = {**live.metadata.annotations, **wanted["metadata"]["annotations"]}
     causes = cassandra_datacenter.update_causes(old, {**wanted, "metadata": {"annotations": annotations}})
@@ -195,6 +190,8 @@ def _scaling(live: Object) -> bool:
 
 
 def _progress(snapshot: Snapshot, datacenter: DatacenterSpec, live: Object) -> str:
+    if live.spec.get("stopped"):
+        return f"datacenter {datacenter.name} is being stopped"
     serving = snapshot.serving(datacenter.name)
     told = f"datacenter {datacenter.name} has {serving} of {datacenter.size} nodes ready"
     invalid = condition(live.status, Condition.VALID)
@@ -213,8 +210,8 @@ def _keyspaces(snapshot: Snapshot, replication: Replication | None) -> dict[str,
         for each in snapshot.cluster.datacenters
         if each.name in live and is_initialized(live[each.name])
     }
-    if not initialized:
-        return {}
+    if not any(not live[name].spec.get("stopped") for name in initialized):
+        return {}  # nobody is there to be asked
     if not snapshot.cluster.is_managed:
         return {name: min(MAX_SYSTEM_REPLICATION, each.size) for name, each in initialized.items()}
     local = {each.name for each in snapshot.cluster.datacenters}

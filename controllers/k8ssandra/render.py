@@ -102,6 +102,7 @@ def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str 
         "podTemplateSpec": _pod_template(cluster, datacenter),
     }
     optional = {
+        "stopped": bool(datacenter.body.get("stopped")),
         "serverImage": options.get("serverImage"),
         "resources": options.get("resources"),
         "racks": options.get("racks"),

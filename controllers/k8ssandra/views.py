@@ -38,10 +38,11 @@ def is_current(datacenter: Object) -> bool:
 
 
 def is_settled(datacenter: Object) -> bool:
-    """All nodes serve, and cass-operator has nothing left to do."""
+    """All nodes serve, or are stopped on purpose, and cass-operator has nothing left to do."""
+    stopped = bool(datacenter.spec.get("stopped"))
     return (
         is_current(datacenter)
-        and holds(datacenter.status, Condition.READY)
+        and holds(datacenter.status, Condition.STOPPED if stopped else Condition.READY)
         and datacenter.status.get("cassandraOperatorProgress") == Progress.READY
     )
 

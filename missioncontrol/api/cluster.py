@@ -93,7 +93,7 @@ class MissionControlClusterStatus(KubeModel):
     """What is known of a cluster."""
 
     phase: Phase | None = Field(
-        None, description="Pending, Bootstrapping, Ready, Updating, Degraded or Deleting."
+        None, description="Pending, Bootstrapping, Ready, Updating, Degraded, Stopped or Deleting."
     )
     conditions: Conditions = Field(default_factory=list, description="Ready, Progressing and other aspects.")
     message: str | None = Field(None, description="What is going on and what is waited for, in a sentence.")

@@ -53,7 +53,7 @@ class DatacenterStatus(KubeModel):
     """What is known of a datacenter."""
 
     phase: Phase | None = Field(
-        None, description="Pending, Bootstrapping, Ready, Updating, Degraded or Deleting."
+        None, description="Pending, Bootstrapping, Ready, Updating, Degraded, Stopped or Deleting."
     )
     conditions: Conditions = Field(default_factory=list, description="Ready and other aspects.")
     message: str | None = Field(None, description="What is going on, in a sentence.")

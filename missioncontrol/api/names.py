@@ -128,7 +128,8 @@ class Annotation:
     REQUESTED_BY: Final = "missioncontrol.io/requested-by"
     # on a cluster: data planes that are gone for good, whose part is not waited for; comma-separated
     ABANDON_DATA_PLANES: Final = "missioncontrol.io/abandon-data-planes"
-    # on what mission-control-operator applies in a plane: hash of what it applied
+    # on what mission-control-operator applies in a plane: hashes of what it applied and of the wish behind it
+    SPEC_REVISION: Final = "missioncontrol.io/spec-revision"
     APPLIED_HASH: Final = "missioncontrol.io/applied-hash"
     # on an object that an upstream operator made: the hash of what we would render, beside upstream's own
     ADOPTED_HASH: Final = "missioncontrol.io/resource-hash"
@@ -244,6 +245,7 @@ class Phase(StrEnum):
     READY = "Ready"
     UPDATING = "Updating"
     DEGRADED = "Degraded"
+    STOPPED = "Stopped"
     DELETING = "Deleting"
 
 
@@ -270,6 +272,7 @@ class Reason(StrEnum):
     BOOTSTRAPPING = "Bootstrapping"
     SCALING = "Scaling"
     UPDATING = "Updating"
+    STOPPED = "Stopped"
     NODES_NOT_READY = "NodesNotReady"
     DATA_PLANE_UNKNOWN = "DataPlaneUnknown"
     DATA_PLANE_AWAY = "DataPlaneAway"

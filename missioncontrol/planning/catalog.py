@@ -176,7 +176,7 @@ def _move_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
     for datacenter in view.datacenters:
         if not any(place[0] == datacenter.name for place in _moved(outlook).values()):
             continue
-        number = integer(view.num_tokens(datacenter).value)
+        number = integer(datacenter.num_tokens().value)
         if number != 1:
             has = f"{number} tokens" if number else "Cassandra's default number of tokens"
             detail = f"the nodes of {datacenter.name} have {has}; only nodes with num_tokens: 1 can be moved"

@@ -29,63 +29,51 @@ class Refusal:
     alternatives: tuple[int, ...] = ()
 
 
-def spread(
-    sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int, *, shrink: bool = False
-) -> Spread | Refusal:
+def spread(sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int) -> Spread | Refusal:
     """Spread ``replicas`` nodes evenly over the datacenters.
 
     ``sizes`` and ``racks`` tell how many nodes and racks each datacenter has now. The present number changes
-    nothing, however uneven. A datacenter that changes gets the same number of nodes in each of its racks.
-    Taking nodes away is refused unless ``shrink``.
+    nothing, however uneven. A datacenter that changes gets the same number of nodes in each of its racks, and
+    at least one. Whether the data of nodes that go fits on those that stay is for its plane to find out.
     """
     if not sizes:
         return Refusal("there is no datacenter to put nodes into")
     if replicas == sum(sizes.values()):
         return Spread(dict(sizes))
     share, rest = divmod(replicas, len(sizes))
-    if rest == 0 and _fits(share, sizes, racks, shrink=shrink) and replicas <= MAX_REPLICAS:
+    if rest == 0 and _fits(share, sizes, racks) and replicas <= MAX_REPLICAS:
         return Spread(dict.fromkeys(sizes, share))
-    alternatives = _nearest(sizes, racks, replicas, shrink=shrink)
-    return Refusal(f"{_why(sizes, racks, replicas, shrink=shrink)}: {_offer(alternatives)}", alternatives)
+    alternatives = _nearest(sizes, racks, replicas)
+    return Refusal(f"{_why(sizes, racks, replicas)}: {_offer(alternatives)}", alternatives)
 
 
-def _fits(share: int, sizes: Mapping[str, int], racks: Mapping[str, int], *, shrink: bool) -> bool:
+def _fits(share: int, sizes: Mapping[str, int], racks: Mapping[str, int]) -> bool:
     return share > 0 and all(
-        share == size or (share % max(racks.get(name, 1), 1) == 0 and (shrink or share > size))
-        for name, size in sizes.items()
+        share == size or share % max(racks.get(name, 1), 1) == 0 for name, size in sizes.items()
     )
 
 
-def _nearest(
-    sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int, *, shrink: bool
-) -> tuple[int, ...]:
+def _nearest(sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int) -> tuple[int, ...]:
     """The nearest number below and the nearest above that work, the present one included."""
     present, count = sum(sizes.values()), len(sizes)
     step = lcm(*(max(racks.get(name, 1), 1) for name in sizes))
     largest = MAX_REPLICAS // count
     share = min(max(replicas // count, 0), largest)
-    low, high = max(min(sizes.values()), 1), max(*sizes.values(), share)
-    # beyond the largest present size only multiples of every rack count work: one lies within `step`
-    above = [
-        each
-        for each in range(share, min(high + step, largest) + 1)
-        if _fits(each, sizes, racks, shrink=shrink)
-    ]
-    floor = max(share - step, 1) if shrink else low
-    below = [each for each in range(share, floor - 1, -1) if _fits(each, sizes, racks, shrink=shrink)]
+    high = max(*sizes.values(), share)
+    # every step has a multiple of all rack counts, so that one lies within it in each direction
+    above = [each for each in range(share, min(high + step, largest) + 1) if _fits(each, sizes, racks)]
+    below = [each for each in range(share, max(share - step, 1) - 1, -1) if _fits(each, sizes, racks)]
     totals = {each * count for each in (*above, *below)} | {present}
     smaller = [total for total in totals if total < replicas]
     larger = [total for total in totals if total > replicas]
     return (*([max(smaller)] if smaller else []), *([min(larger)] if larger else []))
 
 
-def _why(sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int, *, shrink: bool) -> str:
+def _why(sizes: Mapping[str, int], racks: Mapping[str, int], replicas: int) -> str:
     if replicas < 1:
         return f"a cluster cannot have {_nodes(replicas)}"
     if replicas > MAX_REPLICAS:
         return f"{replicas} nodes are more than a cluster can have"
-    if not shrink and replicas < sum(sizes.values()):
-        return f"taking nodes away (from {sum(sizes.values())} to {replicas}) is not supported yet"
     places = ", ".join(
         f"{name} ({_racks(racks.get(name, 1))}, now {_nodes(size)})" for name, size in sizes.items()
     )

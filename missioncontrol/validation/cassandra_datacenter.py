@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from missioncontrol.api.names import Annotation, Condition, split_racks
 from missioncontrol.validation.causes import Cause, forbidden, invalid, unknown_value
+from missioncontrol.validation.claims import claim_causes
 from missioncontrol.validation.metadata import reserved_causes
 from missioncontrol.validation.resources import additional_volume_causes
-from missioncontrol.validation.values import at, integer, is_empty, mapping, quantity, sequence, text
+from missioncontrol.validation.values import at, integer, mapping, quantity, sequence, text
 
 _SERVICES: Final = ("additionalSeedService", "allpodsService", "dcService", "nodePortService", "seedService")
 _FROZEN: Final = (
@@ -132,7 +133,11 @@ def _change_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[C
         if (before.get(key) or None) != (after.get(key) or None):
             yield forbidden(f"spec.{key}", f"{key} cannot change once the datacenter exists")
     allowed = _annotations(new).get(Annotation.ALLOW_STORAGE_CHANGES) == "true"
-    yield from _claim_causes(before, after, allowed=allowed)
+    old_claim, new_claim = (
+        mapping(at(spec, "storageConfig", "cassandraDataVolumeClaimSpec")) for spec in (before, after)
+    )
+    field = "spec.storageConfig.cassandraDataVolumeClaimSpec"
+    yield from claim_causes(old_claim, new_claim, field, allowed=allowed)
     if before.get("size") != after.get("size"):
         for condition, doing in ((Condition.SCALING_UP, "up"), (Condition.SCALING_DOWN, "down")):
             if _holds(old, condition):
@@ -140,44 +145,6 @@ def _change_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[C
                     "spec.size", f"size cannot change while the datacenter is still scaling {doing}"
                 )
     yield from _rack_causes(before, after)
-
-
-def _claim_causes(before: Mapping[str, Any], after: Mapping[str, Any], *, allowed: bool) -> Iterator[Cause]:
-    """The claim of a StatefulSet is fixed; with the annotation it may ask for more space."""
-    field = "spec.storageConfig.cassandraDataVolumeClaimSpec"
-    old = mapping(at(before, "storageConfig", "cassandraDataVolumeClaimSpec"))
-    new = mapping(at(after, "storageConfig", "cassandraDataVolumeClaimSpec"))
-    sizes = [at(claim, "resources", "requests", "storage") for claim in (old, new)]
-    amounts = [quantity(size) for size in sizes]
-    if amounts[0] is not None and amounts[1] is not None and amounts[1] < amounts[0]:
-        yield forbidden(
-            f"{field}.resources.requests.storage", f"volumes cannot shrink from {sizes[0]} to {sizes[1]}"
-        )
-        return
-    for key in sorted({*old, *new}):
-        if key == "resources":
-            yield from _claim_resource_causes(
-                mapping(old.get(key)), mapping(new.get(key)), field, allowed=allowed
-            )
-        elif old.get(key) != new.get(key) and not (is_empty(old.get(key)) and is_empty(new.get(key))):
-            yield forbidden(
-                f"{field}.{key}", "the claim of the data volumes cannot change once the datacenter exists"
-            )
-
-
-def _claim_resource_causes(
-    old: Mapping[str, Any], new: Mapping[str, Any], field: str, *, allowed: bool
-) -> Iterator[Cause]:
-    for member in ("limits", "requests"):
-        was, now = mapping(old.get(member)), mapping(new.get(member))
-        for name in sorted({*was, *now}):
-            amounts = [quantity(amount.get(name)) if name in amount else None for amount in (was, now)]
-            if amounts[0] != amounts[1] and not (allowed and member == "requests"):
-                hint = f"; annotation {Annotation.ALLOW_STORAGE_CHANGES}=true allows a greater request"
-                yield forbidden(
-                    f"{field}.resources.{member}.{name}",
-                    f"the claim of the data volumes cannot change{hint if member == 'requests' else ''}",
-                )
 
 
 def _rack_causes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cause]:

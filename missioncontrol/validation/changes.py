@@ -1,6 +1,6 @@
-"""What may change in a K8ssandraClusterSpec after creation: sizes upward and tags; nothing else yet.
+"""What may change in a K8ssandraClusterSpec after creation: everything but what nodes were born with.
 
-A change that upstream forbids for good says so; one that nobody carries out yet is "not supported yet".
+A change that no database survives says so; one that nobody carries out yet is "not supported yet".
 """
 
 from __future__ import annotations
@@ -8,27 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from missioncontrol.api.names import Annotation, split_racks
 from missioncontrol.planning.scale import Refusal, spread
 from missioncontrol.validation.causes import Cause, forbidden, not_supported_yet
+from missioncontrol.validation.claims import claim_causes
 from missioncontrol.validation.datacenters import DatacenterView, SpecView
 from missioncontrol.validation.values import at, is_empty, mapping, sequence, text
 
-FREE: Final = frozenset({"metadata", "additionalSeeds"})
-_JUDGED_APART: Final = frozenset({"clusterName", "datacenters", "size", "racks", "k8sContext"})
 # What the API server may fill in without anybody having changed anything.
 _DEFAULTS: Final[dict[str, object]] = {
     "auth": True,
     "secretsProvider": "internal",
     "serverType": "cassandra",
-    "stopped": False,
 }
+_FROZEN_OF_CLUSTER: Final = ("serverType", "superuserSecretRef")
+_FROZEN_OF_DATACENTER: Final = ("datacenterName",)
 
 
 def change_causes(old: SpecView, new: SpecView, *, rollout: bool = False) -> list[Cause]:
     """Every rule about the difference between two versions of a spec.
 
     `rollout` is for the copy that a control plane writes into a data plane: it has judged the whole already,
-    and hands out datacenters and growth one by one.
+    and hands out datacenters and sizes one by one.
     """
     return [*_cluster_changes(old, new), *_datacenter_changes(old, new, rollout=rollout)]
 
@@ -40,23 +41,25 @@ def _cluster_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
             f"the name of the cluster cannot change from {old.cluster_name!r}: all of its nodes carry it",
         )
     for key in sorted({*old.body, *new.body} - {"cassandra"}):
-        yield from _frozen(key, old.body.get(key), new.body.get(key), new.field)
-    keys = {*old.cassandra, *new.cassandra} - FREE - _JUDGED_APART
-    for key in sorted(keys):
-        yield from _frozen(key, old.cassandra.get(key), new.cassandra.get(key), new.cassandra_field)
+        yield from _unchanged(key, old.body.get(key), new.body.get(key), new.field)
+    for key in _FROZEN_OF_CLUSTER:
+        before, after = _said(key, old.cassandra.get(key)), _said(key, new.cassandra.get(key))
+        if before != after:
+            yield forbidden(f"{new.cassandra_field}.{key}", f"{key} cannot change once the cluster exists")
 
 
-def _frozen(key: str, old: Any, new: Any, field: str) -> Iterator[Cause]:
+def _said(key: str, value: Any) -> Any:
+    """A value with its absence and its default made one."""
+    return _DEFAULTS.get(key) if is_empty(value) else value
+
+
+def _unchanged(key: str, old: Any, new: Any, field: str) -> Iterator[Cause]:
     """A cause at the deepest path that differs, for values that differ in more than spelled-out absence."""
     path = f"{field}.{key}"
     if isinstance(old, dict) and isinstance(new, dict):
         for inner in sorted({*old, *new}):
-            yield from _frozen(inner, old.get(inner), new.get(inner), path)
-        return
-    default = _DEFAULTS.get(key)
-    before = default if is_empty(old) else old
-    after = default if is_empty(new) else new
-    if before != after and not (is_empty(before) and is_empty(after)):
+            yield from _unchanged(inner, old.get(inner), new.get(inner), path)
+    elif _said(key, old) != _said(key, new):
         yield not_supported_yet(path, f"changing {key} after creation")
 
 
@@ -90,18 +93,45 @@ def _one_datacenter(old: DatacenterView, new: DatacenterView, *, rollout: bool) 
     namespaces = [text(at(each.body, "metadata", "namespace")) for each in (old, new)]
     if namespaces[0] != namespaces[1]:
         yield not_supported_yet(f"{new.field}.metadata.namespace", "moving a datacenter to another namespace")
-    for key in sorted({*old.body, *new.body} - FREE - _JUDGED_APART):
-        yield from _frozen(key, old.body.get(key), new.body.get(key), new.field)
-    yield from _rack_changes(old, new)
+    for key in _FROZEN_OF_DATACENTER:
+        if _said(key, old.body.get(key)) != _said(key, new.body.get(key)):
+            yield forbidden(f"{new.field}.{key}", f"{key} cannot change once the datacenter exists")
+    yield from _token_changes(old, new)
+    yield from _storage_changes(old, new)
+    yield from _rack_changes(old, new, rollout=rollout)
     yield from _size_change(old, new, rollout=rollout)
 
 
-def _rack_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
+def _token_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
+    was, now = old.num_tokens(), new.num_tokens()
+    if was.value != now.value:
+        yield forbidden(
+            now.field, f"nodes keep the number of tokens that they joined with: {was.value}, not {now.value}"
+        )
+
+
+def _storage_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
+    was = old.effective("storageConfig", "cassandraDataVolumeClaimSpec")
+    now = new.effective("storageConfig", "cassandraDataVolumeClaimSpec")
+    allowed = new.annotations().get(Annotation.ALLOW_STORAGE_CHANGES) == "true"
+    yield from claim_causes(mapping(was.value), mapping(now.value), now.field, allowed=allowed)
+    volumes = [_claims(view) for view in (old, new)]
+    if volumes[0] != volumes[1]:
+        field = new.effective("storageConfig", "additionalVolumes").field
+        yield not_supported_yet(field, "changing additional volumes that are claims")
+
+
+def _claims(datacenter: DatacenterView) -> list[Any]:
+    volumes = sequence(datacenter.effective("storageConfig", "additionalVolumes").value)
+    return [each for each in volumes if mapping(each).get("pvcSpec") is not None]
+
+
+def _rack_changes(old: DatacenterView, new: DatacenterView, *, rollout: bool) -> Iterator[Cause]:
     field = new.racks.field
     before, after = old.rack_names, new.rack_names
     if len(after) < len(before):
         missing = ", ".join(name for name in before if name not in after) or "one"
-        yield not_supported_yet(field, f"removing a rack ({missing})")
+        yield forbidden(field, f"racks cannot be removed: {missing} holds replicas of every row")
         return
     for index, name in enumerate(before):
         if after[index] != name:
@@ -109,24 +139,21 @@ def _rack_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause]:
                 f"{field}[{index}].name", f"racks can neither be renamed nor reordered: this one is {name!r}"
             )
             return
-    if len(after) > len(before):
-        yield not_supported_yet(f"{field}[{len(before)}]", f"adding a rack ({after[len(before)]})")
-        return
-    old_racks, new_racks = sequence(old.racks.value), sequence(new.racks.value)
-    for index, (was, now) in enumerate(zip(old_racks, new_racks, strict=False)):
-        for key in sorted({*mapping(was), *mapping(now)} - {"name"}):
-            yield from _frozen(key, mapping(was).get(key), mapping(now).get(key), f"{field}[{index}]")
+    added = len(after) - len(before)
+    if added and not rollout and old.size is not None and new.size is not None:
+        least = split_racks(old.size, len(before))[-1] * added
+        if new.size - old.size < least:
+            racks = "1 more rack needs" if added == 1 else f"{added} more racks need"
+            nodes = "1 more node" if least == 1 else f"{least} more nodes"
+            yield forbidden(
+                f"{new.field}.size",
+                f"{racks} at least {nodes}, as many as the others have: {old.size + least} in all",
+            )
 
 
 def _size_change(old: DatacenterView, new: DatacenterView, *, rollout: bool) -> Iterator[Cause]:
-    if old.size is None or new.size is None or old.size == new.size:
-        return
-    field = f"{new.field}.size"
-    if new.size < old.size:
-        yield not_supported_yet(field, f"shrinking a datacenter (from {old.size} to {new.size} nodes)")
-        return
-    if rollout:
+    if old.size is None or new.size is None or old.size == new.size or rollout:
         return
     outcome = spread({new.name: old.size}, {new.name: len(new.rack_names)}, new.size)
     if isinstance(outcome, Refusal):
-        yield forbidden(field, outcome.message)
+        yield forbidden(f"{new.field}.size", outcome.message)

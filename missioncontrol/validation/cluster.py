@@ -96,7 +96,7 @@ def _token_causes(view: SpecView) -> Iterator[Cause]:
         return
     told: set[str] = set()
     for datacenter in view.datacenters:
-        tokens = view.num_tokens(datacenter)
+        tokens = datacenter.num_tokens()
         number = integer(tokens.value)
         if number is not None and number < SAFE_NUM_TOKENS and tokens.field not in told:
             told.add(tokens.field)

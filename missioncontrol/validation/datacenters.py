@@ -59,6 +59,21 @@ class DatacenterView:
             return Effective(own, f"{self.field}.{path}")
         return Effective(at(self.cassandra, *keys), f"{self.cassandra_field}.{path}")
 
+    def num_tokens(self) -> Effective:
+        """Tokens of each node: datacenter, else cluster, else what the server version has by default."""
+        given = self.effective("config", "cassandraYaml", "num_tokens")
+        if integer(given.value) is not None:
+            return given
+        version = text(self.effective("serverVersion").value)
+        kind = text(self.cassandra.get("serverType")) or "cassandra"
+        old = kind == "cassandra" and version.startswith("3.")
+        return Effective(256 if old else 16, given.field)
+
+    def annotations(self) -> Mapping[str, Any]:
+        """The annotations that its CassandraDatacenter gets."""
+        both = (at(each, "metadata", "annotations") for each in (self.cassandra, self.body))
+        return {key: value for annotations in both for key, value in mapping(annotations).items()}
+
 
 @dataclass(frozen=True, slots=True)
 class SpecView:
@@ -97,12 +112,3 @@ class SpecView:
             )
             for index, body in enumerate(sequence(self.cassandra.get("datacenters")))
         ]
-
-    def num_tokens(self, datacenter: DatacenterView) -> Effective:
-        """Tokens of each node: datacenter, else cluster, else what the server version has by default."""
-        given = datacenter.effective("config", "cassandraYaml", "num_tokens")
-        if integer(given.value) is not None:
-            return given
-        version = text(datacenter.effective("serverVersion").value)
-        old = self.server_type == "cassandra" and version.startswith("3.")
-        return Effective(256 if old else 16, given.field)

@@ -58,7 +58,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "softPodAntiAffinity": _Only(False),
     "metadata": _METADATA,
 }
-_DATACENTER: Final[dict[str, Any]] = {**_OPTIONS, "size": ANY, "k8sContext": ANY, "stopped": _Only(False)}
+_DATACENTER: Final[dict[str, Any]] = {**_OPTIONS, "size": ANY, "k8sContext": ANY, "stopped": ANY}
 _CASSANDRA: Final[dict[str, Any]] = {
     **_OPTIONS,
     "clusterName": ANY,

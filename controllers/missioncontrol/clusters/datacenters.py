@@ -94,19 +94,31 @@ def _reachable(
         return Phase.PENDING, Reason.WAITING, text
     if facts is None:
         return Phase.BOOTSTRAPPING, Reason.BOOTSTRAPPING, "its plane's operators have not made it yet"
+    stopped = snapshot.asked_to_stop(datacenter)
+    if datacenter.plane in rollout.held:
+        return Phase.UPDATING, Reason.WAITING, f"waits with a change of the spec: {waits}"
+    if stopped and not settled(facts, asked, stopped=True):
+        return Phase.UPDATING, Reason.UPDATING, f"is being stopped, {len(facts.nodes)} of its nodes are there"
+    if stopped:
+        tail = f": waits: {waits}" if waits else ""
+        text = "is stopped on purpose, its volumes are kept"
+        return Phase.STOPPED, Reason.STOPPED, text if asked == datacenter.size else f"{text}{tail}"
     counts = f"{facts.ready_nodes} of {asked} nodes are ready"
     if not facts.initialized:
         return Phase.BOOTSTRAPPING, Reason.BOOTSTRAPPING, counts
     if facts.joined_nodes < asked or facts.size < asked:
         joined = min(facts.joined_nodes, asked)
         return Phase.UPDATING, Reason.SCALING, f"{joined} of {asked} nodes have joined, {counts}"
+    leaving = max(facts.size, len(facts.nodes)) - asked
+    if leaving > 0:
+        return Phase.UPDATING, Reason.SCALING, f"{leaving} of {asked + leaving} nodes are to leave, {counts}"
     if facts.ready_nodes < asked:
         names = ", ".join(node.name for node in facts.nodes if not node.ready)
         phase = Phase.DEGRADED if facts.current else Phase.UPDATING
         return phase, Reason.NODES_NOT_READY, f"{counts}; not ready: {names or 'pods that do not exist yet'}"
     if not settled(facts, asked):
         return Phase.UPDATING, Reason.UPDATING, f"{counts}, its operator is at work"
-    if asked < datacenter.size:
+    if asked != datacenter.size:
         tail = f": waits: {waits}" if waits else ""
         return Phase.UPDATING, Reason.SCALING, f"{counts}, {datacenter.size} are wanted{tail}"
     return Phase.READY, Reason.AS_EXPECTED, f"{counts}"
@@ -120,6 +132,7 @@ def datacenter_spec(snapshot: Snapshot, datacenter: Datacenter) -> dict[str, Any
         "name": datacenter.name,
         "dataPlane": datacenter.plane,
         "size": datacenter.size,
+        **({"stopped": True} if datacenter.stopped else {}),
         "racks": [{"name": rack, "size": size} for rack, size in zip(datacenter.racks, sizes, strict=True)],
     }
 

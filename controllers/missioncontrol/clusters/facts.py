@@ -37,6 +37,7 @@ class Datacenter:
     size: int
     racks: tuple[str, ...]
     version: str
+    stopped: bool
     field: str
     body: Mapping[str, Any] = dataclasses.field(repr=False)
 
@@ -135,6 +136,7 @@ def read_cluster(
             size=each.size or 0,
             racks=tuple(each.rack_names),
             version=str(each.effective("serverVersion").value or ""),
+            stopped=bool(each.body.get("stopped")),
             field=each.field,
             body=each.body,
         )
@@ -180,6 +182,8 @@ class DatacenterFacts:
     """Whether its operator has seen the present spec, and has nothing left to do for it."""
     nodes: tuple[Node, ...]
     version: str = ""
+    stopped: bool = False
+    """Whether it was stopped on purpose."""
 
     @property
     def ready_nodes(self) -> int:
@@ -203,11 +207,28 @@ class Placed:
     spec: Mapping[str, Any]
     deleting: bool
     error: str = ""
+    seen: bool = True
+    """Whether its operator has looked at the present spec, and passed on what it could."""
+    done: bool = True
+    """Whether its operator says that everything is as the spec says."""
 
     def sizes(self) -> dict[str, int]:
         """The sizes that were asked of the plane, by datacenter."""
         datacenters = (self.spec.get("cassandra") or {}).get("datacenters") or ()
         return {str(each["metadata"]["name"]): int(each.get("size") or 0) for each in datacenters}
+
+    def stopped(self) -> frozenset[str]:
+        """The datacenters that were asked to stop."""
+        datacenters = (self.spec.get("cassandra") or {}).get("datacenters") or ()
+        return frozenset(str(each["metadata"]["name"]) for each in datacenters if each.get("stopped"))
+
+    def racks(self, datacenter: str) -> list[Any]:
+        """The racks of a datacenter as they were asked for."""
+        cassandra = self.spec.get("cassandra") or {}
+        for each in cassandra.get("datacenters") or ():
+            if each["metadata"]["name"] == datacenter:
+                return list(each.get("racks") or cassandra.get("racks") or ())
+        return []
 
     def seeds(self) -> tuple[str, ...]:
         """The seeds outside the plane that it was told of."""
@@ -229,6 +250,15 @@ class PlaneFacts:
     trouble_reason: Reason = Reason.UNREACHABLE
     placed: Placed | None = None
     datacenters: Mapping[str, DatacenterFacts] = dataclasses.field(default_factory=dict)
+
+    def at_work(self) -> str:
+        """The clause that says that operators there carry out a change; empty when they do not."""
+        if self.placed is None or self.absence():
+            return ""
+        busy = not self.placed.seen or (
+            not self.placed.done and not all(facts.current for facts in self.datacenters.values())
+        )
+        return f"the operators of the data plane {self.name} carry out a change" if busy else ""
 
     def absence(self) -> str:
         """Why nothing can be done there now, in words that end a sentence; empty when it can."""
@@ -267,3 +297,8 @@ class Snapshot:
         if placed is None or not self.cluster.owner.owns(placed.labels):
             return None
         return placed.sizes().get(datacenter.name)
+
+    def asked_to_stop(self, datacenter: Datacenter) -> bool:
+        """Whether its plane was asked to stop it."""
+        placed = self.plane(datacenter.plane).placed
+        return placed is not None and datacenter.name in placed.stopped()

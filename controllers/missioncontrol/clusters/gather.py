@@ -18,13 +18,21 @@ from controllers.missioncontrol.clusters.facts import (
     read_cluster,
 )
 from controllers.missioncontrol.clusters.guard import name_taken
-from controllers.missioncontrol.conditions import holds
+from controllers.missioncontrol.conditions import find, holds
 from controllers.missioncontrol.dataplanes.member import PODS_BY_DATACENTER, Member, pods_key
 from controllers.missioncontrol.dataplanes.status import stamp
 from missioncontrol.api.names import Condition, Label, Progress, Reason, clean_label_value
 from missioncontrol.kube.views import Object, Pod
 
-_BUSY = (Condition.UPDATING, Condition.SCALING_UP, Condition.ROLLING_RESTART, Condition.RESUMING)
+_BUSY = (
+    Condition.UPDATING,
+    Condition.SCALING_UP,
+    Condition.SCALING_DOWN,
+    Condition.ROLLING_RESTART,
+    Condition.RESUMING,
+    Condition.REPLACING_NODES,
+    Condition.RESIZING_VOLUMES,
+)
 
 
 def cluster_of(stored: Object, *, control_plane: str) -> Cluster:
@@ -98,6 +106,7 @@ def _placed(obj: Object | None) -> Placed | None:
     if obj is None:
         return None
     error = str(obj.status.get("error") or "")
+    ready = find(obj.status.get("conditions") or (), Condition.READY) or {}
     return Placed(
         uid=obj.metadata.uid,
         resource_version=obj.metadata.resource_version,
@@ -106,6 +115,8 @@ def _placed(obj: Object | None) -> Placed | None:
         spec=obj.spec,
         deleting=obj.metadata.deletion_timestamp is not None,
         error="" if error == "None" else error,
+        seen=int(ready.get("observedGeneration") or 0) >= obj.metadata.generation,
+        done=ready.get("status") == "True",
     )
 
 
@@ -143,6 +154,7 @@ def _facts(obj: Object, pods: list[Pod]) -> DatacenterFacts:
         current=seen and not busy,
         nodes=tuple(_node(pod, statuses.get(pod.metadata.name) or {}) for pod in pods),
         version=str(obj.spec.get("serverVersion") or ""),
+        stopped=bool(obj.spec.get("stopped")) and holds(conditions, Condition.STOPPED),
     )
 
 

@@ -73,16 +73,15 @@ def _changed(snapshot: Snapshot) -> Objection | None:
             continue
         body = _as_asked(cluster, plane, plane.placed)
         old = SpecView(body=body, field=FIELD, object_name=cluster.name, namespace=cluster.namespace)
-        causes = [cause for cause in change_causes(old, new) if not _is_growth(cause, cluster)]
+        causes = [cause for cause in change_causes(old, new) if not _is_size(cause, cluster)]
         if causes:
             return _objection(causes)
     return None
 
 
-def _is_growth(cause: rules.Cause, cluster: Cluster) -> bool:
-    """Growth to an uneven size is judged by the webhook alone: what is stored then is what was accepted."""
-    sizes = {f"{each.field}.size" for each in cluster.datacenters}
-    return cause.field in sizes and "shrinking" not in cause.message
+def _is_size(cause: rules.Cause, cluster: Cluster) -> bool:
+    """A size is judged by the webhook alone, against the one before it: what is stored was accepted."""
+    return cause.field in {f"{each.field}.size" for each in cluster.datacenters}
 
 
 def _added(snapshot: Snapshot) -> Objection | None:

@@ -18,6 +18,8 @@ from missioncontrol.validation.cluster import spec_view
 
 BY_DATABASE = "database"
 BY_PLANE = "plane"
+_BY_SPEC = frozenset({"DatacenterStop", "DatacenterStart"})
+"""Operations that only change the cluster's spec: what follows for nodes is handed out like any change."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Home:
     def _disruption(self, cluster: Cluster) -> str:
         """The operation that disturbs nodes now, where its plane answers; empty if there is none."""
         for each in self.operations.by(BY_CLUSTER, cluster_key(cluster.namespace, cluster.name)):
-            if each.status.get("phase") != OperationPhase.RUNNING:
+            if each.status.get("phase") != OperationPhase.RUNNING or each.spec.get("type") in _BY_SPEC:
                 continue
             for entry in each.status.get("datacenters") or ():
                 member = self.fleet.get(str(entry.get("dataPlane") or ""))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from controllers.missioncontrol.clusters.facts import Cluster, Datacenter, Snapshot
+from controllers.missioncontrol.clusters.facts import Cluster, Snapshot
 from controllers.missioncontrol.clusters.replication import (
     owner_plane,
     replication_annotation,
     system_replication,
 )
 from controllers.missioncontrol.clusters.rollout import Rollout
-from controllers.missioncontrol.clusters.seeds import outside_seeds
+from controllers.missioncontrol.clusters.wishes import fingerprint, held_spec, revision, spec_of
 from controllers.missioncontrol.identity import namespace_labels
 from missioncontrol.api.names import Annotation
 from missioncontrol.api.resources import K8SSANDRA_CLUSTERS, NAMESPACES, SECRETS
@@ -49,20 +46,17 @@ def render_superuser_copy(cluster: Cluster, data: Mapping[str, str]) -> dict[str
 
 def render_k8ssandra_cluster(snapshot: Snapshot, rollout: Rollout, plane: str) -> dict[str, Any] | None:
     """The K8ssandraCluster of a plane; None while none of its datacenters may be made."""
-    cluster = snapshot.cluster
-    local = [each for each in cluster.datacenters if each.plane == plane and each.name in rollout.sizes]
-    if not local:
+    cluster, placed = snapshot.cluster, snapshot.plane(plane).placed
+    annotations = _annotations(snapshot, plane)
+    if plane in rollout.held and placed is not None:
+        spec: dict[str, Any] | None = held_spec(snapshot, plane, placed)
+        kept = placed.annotations.get(Annotation.SPEC_REVISION)
+        annotations |= {Annotation.SPEC_REVISION: kept} if kept else {}
+    else:
+        spec = spec_of(snapshot, plane, rollout.sizes)
+        annotations[Annotation.SPEC_REVISION] = revision(snapshot, plane)
+    if spec is None:
         return None
-    spec = copy.deepcopy(dict(cluster.spec.get("k8ssandra") or {}))
-    cassandra = dict(spec.get("cassandra") or {})
-    first = cluster.datacenters[0].name
-    cassandra["datacenters"] = [_datacenter(each, rollout.sizes[each.name], first=first) for each in local]
-    cassandra["superuserSecretRef"] = {"name": cluster.superuser_secret}
-    seeds = sorted({*(cassandra.get("additionalSeeds") or ()), *outside_seeds(snapshot, plane)})
-    cassandra.pop("additionalSeeds", None)
-    if seeds:
-        cassandra["additionalSeeds"] = seeds
-    spec["cassandra"] = cassandra
     body: dict[str, Any] = {
         "apiVersion": K8SSANDRA_CLUSTERS.api_version,
         "kind": K8SSANDRA_CLUSTERS.kind,
@@ -70,18 +64,16 @@ def render_k8ssandra_cluster(snapshot: Snapshot, rollout: Rollout, plane: str) -
             "name": cluster.name,
             "namespace": cluster.namespace,
             "labels": cluster.owner.labels(),
-            "annotations": _annotations(snapshot, plane),
+            "annotations": annotations,
         },
         "spec": spec,
     }
-    body["metadata"]["annotations"][APPLIED_HASH] = fingerprint(body)
+    if placed is not None and spec == placed.spec:
+        # what is held, and stays as it is: there is no new spec to name
+        annotations[APPLIED_HASH] = placed.annotations.get(APPLIED_HASH, "")
+    else:
+        annotations[APPLIED_HASH] = fingerprint(body)
     return body
-
-
-def fingerprint(body: Mapping[str, Any]) -> str:
-    """A short hash of what is applied: it shows a dropped field, which comparing members does not."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def differs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -108,24 +100,9 @@ def _annotations(snapshot: Snapshot, plane: str) -> dict[str, str]:
     return {Annotation.INITIAL_SYSTEM_REPLICATION: replication_annotation(system_replication(snapshot))}
 
 
-def _datacenter(datacenter: Datacenter, size: int, *, first: str) -> dict[str, Any]:
-    body = copy.deepcopy(dict(datacenter.body))
-    body.pop("k8sContext", None)
-    body["size"] = size
-    metadata = dict(body.get("metadata") or {})
-    if datacenter.name != first:
-        metadata["annotations"] = {
-            **(metadata.get("annotations") or {}),
-            Annotation.SKIP_USER_CREATION: "true",
-        }
-    body["metadata"] = metadata
-    return body
-
-
 __all__ = [
     "APPLIED_HASH",
     "differs",
-    "fingerprint",
     "render_k8ssandra_cluster",
     "render_namespace",
     "render_superuser_copy",

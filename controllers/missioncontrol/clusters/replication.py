@@ -25,7 +25,7 @@ def owner_plane(snapshot: Snapshot) -> str:
 
 
 def system_replication(snapshot: Snapshot) -> dict[str, int]:
-    """Replication factors by datacenter. They only ever grow here, and only over nodes that have joined."""
+    """Replication factors by datacenter. They grow over nodes that joined, and fall before one leaves."""
     cluster = snapshot.cluster
     if not cluster.datacenters:
         return {}
@@ -35,8 +35,11 @@ def system_replication(snapshot: Snapshot) -> dict[str, int]:
     for datacenter in cluster.datacenters:
         name = _ring_name(datacenter.body, datacenter.name)
         asked = snapshot.asked(datacenter)
-        if asked and settled(snapshot.facts(datacenter), asked):
+        stopped = snapshot.asked_to_stop(datacenter)
+        if asked and settled(snapshot.facts(datacenter), asked, stopped=stopped):
             factors[name] = max(factors.get(name, 0), min(MAX_REPLICATION_FACTOR, asked))
+        if name in factors:
+            factors[name] = min(factors[name], datacenter.size)
     return factors
 
 

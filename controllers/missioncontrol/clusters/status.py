@@ -78,6 +78,8 @@ def _phase(views: Sequence[View], rollout: Rollout) -> Phase:
         return Phase.BOOTSTRAPPING if phases - {Phase.PENDING} else Phase.PENDING
     if Phase.PENDING in phases:
         return Phase.BOOTSTRAPPING
+    if phases == {Phase.STOPPED}:
+        return Phase.STOPPED
     return next((phase for phase in _SERIOUS if phase in phases), Phase.READY)
 
 
@@ -87,11 +89,18 @@ def _message(cluster: Cluster, views: Sequence[View], phase: Phase, objection: O
     if not views:
         return "has no datacenters"
     if phase is Phase.READY:
-        total = sum(each.size for each in cluster.datacenters)
-        where = f" in {len(views)} datacenters" if len(views) > 1 else ""
-        return f"all {total} nodes{where} are ready"
+        return _well(views)
     clauses = [f"{view.datacenter.name} {_clause(view)}" for view in views if view.phase is not Phase.READY]
     return "; ".join(clauses)
+
+
+def _well(views: Sequence[View]) -> str:
+    """All is well with those that are to run; those that are stopped on purpose are named."""
+    running = [view for view in views if view.phase is Phase.READY]
+    total = sum(view.datacenter.size for view in running)
+    where = f" in {len(running)} datacenters" if len(running) > 1 else ""
+    stopped = [f"{view.datacenter.name} is stopped" for view in views if view.phase is Phase.STOPPED]
+    return "; ".join((f"all {total} nodes{where} are ready", *stopped))
 
 
 def _clause(view: View) -> str:

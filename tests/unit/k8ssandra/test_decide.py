@@ -164,7 +164,6 @@ def test_a_datacenter_without_an_owner_is_never_taken_over_either() -> None:
         pytest.param(
             {**a_spec(), "medusa": {"storageProperties": {"bucketName": "b"}}}, "spec.medusa", id="Medusa"
         ),
-        pytest.param(a_spec(a_datacenter("dc1", stopped=True)), "datacenters[0].stopped", id="stopping"),
     ],
 )
 def test_what_is_not_supported_is_reported_and_nothing_is_done(spec: dict[str, Any], told: str) -> None:
@@ -174,13 +173,31 @@ def test_what_is_not_supported_is_reported_and_nothing_is_done(spec: dict[str, A
     assert plan.create is None
 
 
-def test_shrinking_is_reported_and_not_done() -> None:
+def test_a_smaller_size_is_passed_on() -> None:
     live = a_live(a_cluster(a_spec(a_datacenter("dc1", 6))), "dc1")
 
     plan = decide(a_snapshot(a_cluster(a_spec(a_datacenter("dc1", 3)), generation=2), live))
 
-    assert "shrinking datacenter dc1 from 6 to 3 nodes is not supported yet" in plan.error
-    assert plan.update is None
+    assert not plan.error
+    assert plan.update is not None
+    assert plan.update["spec"]["size"] == 3
+
+
+def test_a_datacenter_is_stopped_and_nobody_is_asked_about_keyspaces_then() -> None:
+    stopping = a_cluster(a_spec(a_datacenter("dc1", 3, stopped=True)), generation=2)
+    plan = decide(a_snapshot(stopping, a_live(a_cluster(a_spec(a_datacenter("dc1", 3))), "dc1")))
+    assert plan.update is not None
+    assert plan.update["spec"]["stopped"] is True
+
+    live = a_live(stopping, "dc1")
+    assert decide(a_snapshot(stopping, live)).waiting == "datacenter dc1 is being stopped"
+    live.status["conditions"] = [
+        {"type": "Initialized", "status": "True"},
+        {"type": "Stopped", "status": "True"},
+    ]
+    stopped = decide(a_snapshot(stopping, live))
+    assert stopped.settled
+    assert stopped.keyspaces == {}
 
 
 def test_a_size_waits_until_the_datacenter_has_stopped_scaling() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from controllers.missioncontrol.clusters.facts import (
     Snapshot,
     read_cluster,
 )
+from controllers.missioncontrol.clusters.wishes import revision
 from controllers.missioncontrol.identity import Owner
+from missioncontrol.api.names import Annotation
 
 ID = "control-plane-id"
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -73,7 +76,7 @@ class Build:
         given = {
             "initialized": here >= size,
             "ready": here >= size,
-            "current": here >= size,
+            "current": here == size,
             "nodes": self.nodes(name, here, ready=serving, network=network),
         }
         return DatacenterFacts(size=size, **{**given, **more})
@@ -82,7 +85,11 @@ class Build:
         self, datacenters: Mapping[str, int], *, labels: Mapping[str, str] | None = None, **more: Any
     ) -> Placed:
         """A K8ssandraCluster that asks for these sizes."""
-        entries = [{"metadata": {"name": name}, "size": size} for name, size in datacenters.items()]
+        stopped = more.pop("stopped", ())
+        entries = [
+            {"metadata": {"name": name}, "size": size, **({"stopped": True} if name in stopped else {})}
+            for name, size in datacenters.items()
+        ]
         spec = {"cassandra": {**SHARED, "datacenters": entries, **more.pop("cassandra", {})}}
         return Placed(
             uid="k",
@@ -101,8 +108,16 @@ class Build:
         return PlaneFacts(name, placed=placed, datacenters=facts, **more)
 
     def snapshot(self, cluster: Cluster, *planes: PlaneFacts, **more: Any) -> Snapshot:
-        """A snapshot; planes that are not given are not registered."""
-        return Snapshot(cluster, {each.name: each for each in planes}, **more)
+        """A snapshot; planes that are not given are not registered, those that are hold today's revision."""
+        snapshot = Snapshot(cluster, {each.name: each for each in planes}, **more)
+        current = {name: self._current(snapshot, plane) for name, plane in snapshot.planes.items()}
+        return replace(snapshot, planes=current)
+
+    def _current(self, snapshot: Snapshot, plane: PlaneFacts) -> PlaneFacts:
+        if plane.placed is None or Annotation.SPEC_REVISION in plane.placed.annotations:
+            return plane
+        annotations = {**plane.placed.annotations, Annotation.SPEC_REVISION: revision(snapshot, plane.name)}
+        return replace(plane, placed=replace(plane.placed, annotations=annotations))
 
     def initialized(self) -> dict[str, Any]:
         """A status that remembers an initialised datacenter."""

@@ -53,13 +53,12 @@ def test_what_was_asked_for_is_not_objected_to(build: Build) -> None:
 @pytest.mark.parametrize(
     ("datacenters", "cassandra", "field"),
     [
-        ((("dc1", "p1", 2), TWO[1]), {}, "spec.k8ssandra.cassandra.datacenters[0].size"),
         ((("dc1", "p2", 3), TWO[1]), {}, "spec.k8ssandra.cassandra.datacenters[0].k8sContext"),
         ((TWO[0],), {}, "spec.k8ssandra.cassandra.datacenters"),
         ((*TWO, ("dc3", "p1", 3)), {}, "spec.k8ssandra.cassandra.datacenters[2]"),
         (TWO, {"cdc": {"pulsarServiceUrl": "x"}}, "spec.k8ssandra.cassandra.cdc"),
     ],
-    ids=["shrinking", "moving", "removing", "adding", "a field nobody carries out"],
+    ids=["moving", "removing", "adding", "a field nobody carries out"],
 )
 def test_what_is_not_supported_is_not_acted_upon(
     build: Build, datacenters: Any, cassandra: dict[str, Any], field: str

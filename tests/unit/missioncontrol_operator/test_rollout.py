@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,94 @@ def test_a_name_that_is_somebody_elses_counts_as_nothing(build: Build) -> None:
     foreign = build.plane("p1", placed=build.placed({"dc1": 9}, labels={}), trouble="the name is taken")
     rollout = plan_rollout(build.snapshot(build.cluster(*TWO), foreign, build.plane("p2")))
     assert rollout.sizes == {}
+
+
+# --- changes of what is there -----------------------------------------------------------------------
+
+OLD = {"missioncontrol.io/spec-revision": "an older one"}
+
+
+def _changing(build: Build, *names: str, **parts: Any) -> list[PlaneFacts]:
+    """Planes p1 and p2 with a datacenter each; those that are named hold an older revision."""
+    planes = []
+    for plane, datacenter in (("p1", "dc1"), ("p2", "dc2")):
+        annotations = OLD if plane in names else {}
+        placed = build.placed({datacenter: 3}, annotations=annotations, **parts.get(plane, {}))
+        planes.append(build.plane(plane, (datacenter, 3), placed=placed))
+    return planes
+
+
+def test_a_change_goes_plane_by_plane(build: Build) -> None:
+    cluster = build.cluster(*TWO, status=build.initialized())
+    rollout = plan_rollout(build.snapshot(cluster, *_changing(build, "p1", "p2")))
+    assert rollout.held == {"p2": "dc1 is about to be changed"}
+    assert rollout.waiting == {"dc2": "dc1 is about to be changed"}
+
+
+@pytest.mark.parametrize(
+    ("first", "held"),
+    [
+        pytest.param(
+            {"seen": False},
+            "the operators of the data plane p1 carry out a change",
+            id="while the first plane's operator has not looked yet",
+        ),
+        pytest.param({"done": False}, None, id="a broken node that nobody works on holds no other plane"),
+    ],
+)
+def test_the_next_plane_waits_for_the_one_at_work(
+    build: Build, first: dict[str, Any], held: str | None
+) -> None:
+    cluster = build.cluster(*TWO, status=build.initialized())
+    rollout = plan_rollout(build.snapshot(cluster, *_changing(build, "p2", p1=first)))
+    assert rollout.held == ({"p2": held} if held else {})
+
+
+def test_a_cure_is_not_held_by_the_illness(build: Build) -> None:
+    cluster = build.cluster(*TWO, status=build.initialized())
+    ill = build.facts("dc1", 3, ready=1, current=False, initialized=True)
+    plane = build.plane(
+        "p1", placed=build.placed({"dc1": 3}, annotations=OLD, done=False), facts={"dc1": ill}
+    )
+    rollout = plan_rollout(build.snapshot(cluster, plane, build.plane("p2", ("dc2", 3))))
+    assert rollout.held == {}
+
+
+def test_an_operation_that_disturbs_nodes_holds_changes(build: Build) -> None:
+    cluster = build.cluster(*TWO, status=build.initialized())
+    rollout = plan_rollout(
+        build.snapshot(cluster, *_changing(build, "p1"), disruption="Cleanup c is running")
+    )
+    assert rollout.held == {"p1": "Cleanup c is running"}
+
+
+def test_nodes_leave_one_datacenter_at_a_time(build: Build) -> None:
+    cluster = build.cluster(("dc1", "p1", 3), ("dc2", "p2", 3), status=build.initialized())
+    planes = build.plane("p1", ("dc1", 6)), build.plane("p2", ("dc2", 6))
+    rollout = plan_rollout(build.snapshot(cluster, *planes))
+    assert rollout.sizes == {"dc1": 3, "dc2": 6}
+
+    asked = build.placed({"dc1": 3})
+    leaving = build.plane("p1", placed=asked, facts={"dc1": build.facts("dc1", 3, joined=5)})
+    rollout = plan_rollout(build.snapshot(cluster, leaving, planes[1]))
+    assert rollout.sizes == {"dc1": 3, "dc2": 6}
+    assert rollout.waiting == {"dc2": "dc1 is giving up 2 nodes"}
+
+    done = build.plane("p1", ("dc1", 3))
+    assert plan_rollout(build.snapshot(cluster, done, planes[1])).sizes == {"dc1": 3, "dc2": 3}
+
+
+def test_a_stopped_datacenter_is_in_nobodys_way(build: Build) -> None:
+    cluster = build.cluster(("dc1", "p1", 3), ("dc2", "p2", 6), status=build.initialized())
+    placed = build.placed({"dc1": 3}, stopped=("dc1",))
+    stopping = build.plane("p1", placed=placed, facts={"dc1": build.facts("dc1", 3, ready=0, current=False)})
+    rollout = plan_rollout(build.snapshot(cluster, stopping, build.plane("p2", ("dc2", 3))))
+    assert rollout.waiting == {"dc2": "dc1 is being stopped"}
+
+    none = build.facts("dc1", 3, joined=0, initialized=True, current=True, stopped=True)
+    stopped = build.plane("p1", placed=placed, facts={"dc1": none})
+    rollout = plan_rollout(build.snapshot(cluster, stopped, build.plane("p2", ("dc2", 3))))
+    assert rollout.sizes == {"dc1": 3, "dc2": 6}
 
 
 class _Game:

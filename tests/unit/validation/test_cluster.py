@@ -12,6 +12,7 @@ from missioncontrol.validation.cluster import create_causes, update_causes
 from tests.unit.validation.builders import DC, PLANES, C, a_cluster, changed
 
 D = "cassandra.datacenters"
+CLAIM_FIELD = f"{C}.storageConfig.cassandraDataVolumeClaimSpec"
 
 
 def told(causes: Any) -> list[str]:
@@ -175,7 +176,6 @@ def test_what_is_wrong_is_told_by_its_path(change: tuple[str, Any], cause: str) 
         pytest.param(
             ("cassandra.mgmtAPIHeap", "64Mi"), f"{C}.mgmtAPIHeap", id="a heap of the management API"
         ),
-        pytest.param((f"{D}.0.stopped", True), f"{DC}[0].stopped", id="a stopped datacenter"),
         pytest.param((f"{D}.0.datacenterName", "x"), f"{DC}[0].datacenterName", id="another name inside"),
         pytest.param(
             (f"{D}.0.networking", {"hostNetwork": True}),
@@ -217,6 +217,12 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     "change",
     [
         pytest.param((f"{D}.0.size", 6), id="a size upward"),
+        pytest.param((f"{D}.1.size", 2), id="a size downward"),
+        pytest.param((f"{D}.0.stopped", True), id="a datacenter stops"),
+        pytest.param(("cassandra.serverVersion", "5.0.5"), id="another version"),
+        pytest.param(("cassandra.config", {"cassandraYaml": {"concurrent_reads": 9}}), id="a configuration"),
+        pytest.param((f"{D}.0.resources", {"requests": {"cpu": "1"}}), id="resources"),
+        pytest.param((f"{D}.0.tolerations", [{"operator": "Exists"}]), id="tolerations"),
         pytest.param((f"{D}.0.metadata.labels", {"team": "a"}), id="labels of a datacenter"),
         pytest.param(
             ("cassandra.metadata", {"commonLabels": {"team": "a"}, "pods": {"labels": {"a": "b"}}}),
@@ -240,9 +246,38 @@ def test_what_may_change(change: tuple[str, Any]) -> None:
             id="a size that racks cannot share",
         ),
         pytest.param(
-            (f"{D}.1.size", 2),
-            f"{DC}[1].size: Forbidden: shrinking a datacenter (from 3 to 2 nodes) is not supported yet",
-            id="shrinking",
+            ("cassandra.serverType", "dse"),
+            f"{C}.serverType: Forbidden: serverType cannot change",
+            id="another database",
+        ),
+        pytest.param(
+            ("cassandra.superuserSecretRef", {"name": "other"}),
+            f"{C}.superuserSecretRef: Forbidden: superuserSecretRef cannot change",
+            id="another superuser",
+        ),
+        pytest.param(
+            ("cassandra.config", {"cassandraYaml": {"num_tokens": 32}}),
+            f"{C}.config.cassandraYaml.num_tokens: Forbidden: nodes keep the number of tokens",
+            id="the number of tokens",
+        ),
+        pytest.param(
+            ("cassandra.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage", "1Gi"),
+            f"{CLAIM_FIELD}.resources.requests.storage: Forbidden: volumes cannot shrink from 2Gi to 1Gi",
+            id="smaller volumes",
+        ),
+        pytest.param(
+            ("cassandra.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage", "4Gi"),
+            f"{CLAIM_FIELD}.resources.requests.storage: Forbidden: the claim of the data volumes cannot "
+            "change; annotation cassandra.datastax.com/allow-storage-changes=true allows",
+            id="larger volumes without leave",
+        ),
+        pytest.param(
+            (
+                f"{D}.0.storageConfig",
+                {"additionalVolumes": [{"name": "x", "mountPath": "/x", "pvcSpec": {}}]},
+            ),
+            f"{DC}[0].storageConfig.additionalVolumes: Forbidden: changing additional volumes",
+            id="a claim more",
         ),
         pytest.param(
             (f"{D}.2", {"metadata": {"name": "dc3"}, "k8sContext": "plane-1", "size": 3}),
@@ -266,13 +301,13 @@ def test_what_may_change(change: tuple[str, Any]) -> None:
         ),
         pytest.param(
             (f"{D}.0.racks.2", "-"),
-            f"{DC}[0].racks: Forbidden: removing a rack (r3) is not supported yet",
+            f"{DC}[0].racks: Forbidden: racks cannot be removed: r3 holds replicas of every row",
             id="removing a rack",
         ),
         pytest.param(
             (f"{D}.0.racks.3", {"name": "r4"}),
-            f"{DC}[0].racks[3]: Forbidden: adding a rack (r4) is not supported yet",
-            id="adding a rack",
+            f"{DC}[0].size: Forbidden: 1 more rack needs at least 1 more node, as many as the others have: 4",
+            id="adding a rack without nodes",
         ),
         pytest.param(
             (f"{D}.0.racks.0.name", "rx"),
@@ -285,21 +320,6 @@ def test_what_may_change(change: tuple[str, Any]) -> None:
             id="the cluster's name",
         ),
         pytest.param(
-            ("cassandra.serverVersion", "5.0.5"),
-            f"{C}.serverVersion: Forbidden: changing serverVersion after creation is not supported yet",
-            id="an upgrade",
-        ),
-        pytest.param(
-            ("cassandra.config", {"cassandraYaml": {"concurrent_reads": 9}}),
-            f"{C}.config: Forbidden: changing config after creation is not supported yet",
-            id="a configuration",
-        ),
-        pytest.param(
-            (f"{D}.0.resources", {"requests": {"cpu": "1"}}),
-            f"{DC}[0].resources: Forbidden: changing resources after",
-            id="resources",
-        ),
-        pytest.param(
             ("auth", False),
             "spec.k8ssandra.auth: Forbidden: changing auth after creation is not supported yet",
             id="authentication",
@@ -310,6 +330,22 @@ def test_what_may_not_change(change: tuple[str, Any], cause: str) -> None:
     found = told(update_causes(a_cluster(), a_cluster(change), planes=PLANES))
 
     assert [each for each in found if each.startswith(cause)], found
+
+
+def test_a_rack_comes_with_its_nodes() -> None:
+    grown = a_cluster((f"{D}.0.racks.3", {"name": "r4"}), (f"{D}.0.size", 4))
+
+    assert update_causes(a_cluster(), grown, planes=PLANES) == []
+
+
+def test_an_annotation_allows_larger_volumes() -> None:
+    path = "cassandra.storageConfig.cassandraDataVolumeClaimSpec.resources.requests.storage"
+    leave = {"annotations": {"cassandra.datastax.com/allow-storage-changes": "true"}}
+
+    assert (
+        update_causes(a_cluster(), a_cluster((path, "4Gi"), ("cassandra.metadata", leave)), planes=PLANES)
+        == []
+    )
 
 
 def test_datacenters_keep_their_order() -> None:

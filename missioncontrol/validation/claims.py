@@ -1,0 +1,45 @@
+"""The claim of the data volumes: fixed when the datacenter is made, but for more space where allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from missioncontrol.api.names import Annotation
+from missioncontrol.validation.causes import Cause, forbidden
+from missioncontrol.validation.values import at, is_empty, mapping, quantity
+
+
+def claim_causes(
+    old: Mapping[str, Any], new: Mapping[str, Any], field: str, *, allowed: bool
+) -> Iterator[Cause]:
+    """The claim of a StatefulSet is fixed; with the annotation (``allowed``) it may ask for more space."""
+    sizes = [at(claim, "resources", "requests", "storage") for claim in (old, new)]
+    amounts = [quantity(size) for size in sizes]
+    if amounts[0] is not None and amounts[1] is not None and amounts[1] < amounts[0]:
+        yield forbidden(
+            f"{field}.resources.requests.storage", f"volumes cannot shrink from {sizes[0]} to {sizes[1]}"
+        )
+        return
+    for key in sorted({*old, *new}):
+        if key == "resources":
+            yield from _resource_causes(mapping(old.get(key)), mapping(new.get(key)), field, allowed=allowed)
+        elif old.get(key) != new.get(key) and not (is_empty(old.get(key)) and is_empty(new.get(key))):
+            yield forbidden(
+                f"{field}.{key}", "the claim of the data volumes cannot change once the datacenter exists"
+            )
+
+
+def _resource_causes(
+    old: Mapping[str, Any], new: Mapping[str, Any], field: str, *, allowed: bool
+) -> Iterator[Cause]:
+    for member in ("limits", "requests"):
+        was, now = mapping(old.get(member)), mapping(new.get(member))
+        for name in sorted({*was, *now}):
+            amounts = [quantity(amount.get(name)) if name in amount else None for amount in (was, now)]
+            if amounts[0] != amounts[1] and not (allowed and member == "requests"):
+                hint = f"; annotation {Annotation.ALLOW_STORAGE_CHANGES}=true allows a greater request"
+                yield forbidden(
+                    f"{field}.resources.{member}.{name}",
+                    f"the claim of the data volumes cannot change{hint if member == 'requests' else ''}",
+                )
