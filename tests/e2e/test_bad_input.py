@@ -87,8 +87,8 @@ REFUSED = [
         id="a version that is none",
     ),
     pytest.param(
-        with_changes(((*DC, "stopped"), True)),
-        [f"{DATACENTERS}[0].stopped", "not supported yet"],
+        with_changes((("spec", "k8ssandra", "reaper"), {"keyspace": "reaper_db"})),
+        ["spec.k8ssandra.reaper", "not supported yet"],
         id="what is not supported yet",
     ),
     pytest.param(

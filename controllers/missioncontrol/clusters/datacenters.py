@@ -94,16 +94,27 @@ def _reachable(
         return Phase.PENDING, Reason.WAITING, text
     if facts is None:
         return Phase.BOOTSTRAPPING, Reason.BOOTSTRAPPING, "its plane's operators have not made it yet"
-    stopped = snapshot.asked_to_stop(datacenter)
     if datacenter.plane in rollout.held:
         return Phase.UPDATING, Reason.WAITING, f"waits with a change of the spec: {waits}"
-    if stopped and not settled(facts, asked, stopped=True):
-        return Phase.UPDATING, Reason.UPDATING, f"is being stopped, {len(facts.nodes)} of its nodes are there"
-    if stopped:
-        tail = f": waits: {waits}" if waits else ""
-        text = "is stopped on purpose, its volumes are kept"
-        return Phase.STOPPED, Reason.STOPPED, text if asked == datacenter.size else f"{text}{tail}"
     counts = f"{facts.ready_nodes} of {asked} nodes are ready"
+    placed = snapshot.plane(datacenter.plane).placed
+    begins = datacenter.plane in rollout.released or (placed is not None and not placed.seen)
+    if facts.initialized and begins:
+        return Phase.UPDATING, Reason.UPDATING, f"a change begins, {counts}"
+    wanted = f", {datacenter.size} are wanted{f': waits: {waits}' if waits else ''}"
+    size = "" if asked == datacenter.size else wanted
+    if snapshot.asked_to_stop(datacenter):
+        return _stopping(facts, asked, size)
+    return _running(facts, asked, counts, size)
+
+
+def _stopping(facts: DatacenterFacts, asked: int, size: str) -> tuple[Phase, Reason, str]:
+    if not settled(facts, asked, stopped=True):
+        return Phase.UPDATING, Reason.UPDATING, f"is being stopped, {len(facts.nodes)} of its nodes are there"
+    return Phase.STOPPED, Reason.STOPPED, f"is stopped on purpose, its volumes are kept{size}"
+
+
+def _running(facts: DatacenterFacts, asked: int, counts: str, size: str) -> tuple[Phase, Reason, str]:
     if not facts.initialized:
         return Phase.BOOTSTRAPPING, Reason.BOOTSTRAPPING, counts
     if facts.joined_nodes < asked or facts.size < asked:
@@ -118,9 +129,8 @@ def _reachable(
         return phase, Reason.NODES_NOT_READY, f"{counts}; not ready: {names or 'pods that do not exist yet'}"
     if not settled(facts, asked):
         return Phase.UPDATING, Reason.UPDATING, f"{counts}, its operator is at work"
-    if asked != datacenter.size:
-        tail = f": waits: {waits}" if waits else ""
-        return Phase.UPDATING, Reason.SCALING, f"{counts}, {datacenter.size} are wanted{tail}"
+    if size:
+        return Phase.UPDATING, Reason.SCALING, f"{counts}{size}"
     return Phase.READY, Reason.AS_EXPECTED, f"{counts}"
 
 

@@ -115,8 +115,9 @@ def _placed(obj: Object | None) -> Placed | None:
         spec=obj.spec,
         deleting=obj.metadata.deletion_timestamp is not None,
         error="" if error == "None" else error,
-        seen=int(ready.get("observedGeneration") or 0) >= obj.metadata.generation,
-        done=ready.get("status") == "True",
+        # upstream's operator has no such condition: then its datacenters are all that can be judged
+        seen=not ready or int(ready.get("observedGeneration") or 0) >= obj.metadata.generation,
+        done=not ready or ready.get("status") == "True",
     )
 
 

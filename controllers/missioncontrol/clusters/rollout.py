@@ -9,7 +9,7 @@ later. What mends a plane is never held by the trouble of that very plane.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from controllers.missioncontrol.clusters.facts import Datacenter, DatacenterFacts, Snapshot
@@ -28,6 +28,8 @@ class Rollout:
     """By datacenter: what its size or its change waits for, a clause such as "dc1 has 2 of 3 nodes ready"."""
     held: Mapping[str, str] = field(default_factory=dict)
     """By plane: why it keeps the spec that it has, though another one is wanted."""
+    released: Collection[str] = ()
+    """The planes that get another spec now."""
 
 
 def initialized(snapshot: Snapshot) -> bool:
@@ -54,7 +56,7 @@ def plan_rollout(snapshot: Snapshot) -> Rollout:
     turns = _Turns(snapshot)
     for datacenter in snapshot.cluster.datacenters:
         turns.take(datacenter)
-    return Rollout(turns.initialized, turns.sizes, turns.waiting, turns.held)
+    return Rollout(turns.initialized, turns.sizes, turns.waiting, turns.held, turns.released)
 
 
 class _Turns:
@@ -66,7 +68,7 @@ class _Turns:
         self.sizes: dict[str, int] = {}
         self.waiting: dict[str, str] = {}
         self.held: dict[str, str] = {}
-        self._released: set[str] = set()
+        self.released: set[str] = set()
         self._obstacle = "" if self.initialized else _first_obstacle(snapshot)
 
     def take(self, datacenter: Datacenter) -> None:
@@ -85,18 +87,18 @@ class _Turns:
         if asked != datacenter.size:
             self._resize(datacenter, unfinished)
             unfinished = unfinished or _progress(self.snapshot, datacenter, datacenter.size)
-        elif datacenter.plane in self._released:
+        elif datacenter.plane in self.released:
             unfinished = unfinished or f"{name} is about to be changed"
         self._obstacle = self._obstacle or unfinished
 
     def _holds(self, plane: str) -> bool:
         """Whether a plane has to keep what it has. Its own trouble is no reason: a change may be the cure."""
-        if plane not in self.held and plane not in self._released and changed(self.snapshot, plane):
+        if plane not in self.held and plane not in self.released and changed(self.snapshot, plane):
             why = self._obstacle or self._elsewhere(plane) or self.snapshot.disruption
             if why:
                 self.held[plane] = why
             else:
-                self._released.add(plane)
+                self.released.add(plane)
         return plane in self.held
 
     def _resize(self, datacenter: Datacenter, unfinished: str) -> None:

@@ -161,7 +161,7 @@ def test_scale_spreads_and_refuses(
     assert "scaled" in kubectl("scale", "mcc/demo", "--replicas=12").stdout
     assert _sizes(kubectl) == [6, 6]
     assert "12 or 18 would work" in kubectl.fails("scale", "mcc/demo", "--replicas=13")
-    assert "not supported yet" in kubectl.fails("scale", "mcc/demo", "--replicas=6")
+    assert "6 or 12 would work" in kubectl.fails("scale", "mcc/demo", "--replicas=7")
     assert "Expected replicas to be 3" in kubectl.fails(
         "scale", "mcc/demo", "--current-replicas=3", "--replicas=18"
     )

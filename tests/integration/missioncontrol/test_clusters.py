@@ -129,15 +129,15 @@ def test_growth_goes_datacenter_by_datacenter_over_a_killed_operator(demo: World
     assert [len(played.joined) for played in demo.planes.values()] == [joined[0] + 1, joined[1] + 1]
 
 
-def test_shrinking_is_not_acted_upon_and_said(demo: World) -> None:
+def test_what_no_database_survives_is_not_acted_upon_and_said(demo: World) -> None:
     spec = demo.cluster("demo", NS)["spec"]
-    spec["k8ssandra"]["cassandra"]["datacenters"][0]["size"] = 2
+    spec["k8ssandra"]["cassandra"]["serverType"] = "dse"
     demo.home.patch(STORED_CLUSTERS, "demo", {"spec": spec}, NS)
     told = eventually(lambda: (c := demo.condition("demo", NS, "Reconciled"))["status"] == "False" and c)
-    assert told["reason"] == "NotSupported"
-    assert "spec.k8ssandra.cassandra.datacenters[0].size" in told["message"]
-    assert placed(demo, "data-plane-1")["spec"]["cassandra"]["datacenters"][0]["size"] == 4  # type: ignore[index]
-    spec["k8ssandra"]["cassandra"]["datacenters"][0]["size"] = 4
+    assert told["reason"] == "InvalidSpec"
+    assert "spec.k8ssandra.cassandra.serverType" in told["message"]
+    assert placed(demo, "data-plane-1")["spec"]["cassandra"].get("serverType") != "dse"  # type: ignore[index]
+    spec["k8ssandra"]["cassandra"]["serverType"] = "cassandra"
     demo.home.patch(STORED_CLUSTERS, "demo", {"spec": spec}, NS)
     eventually(lambda: demo.condition("demo", NS, "Reconciled")["status"] == "True")
 
