@@ -1,13 +1,17 @@
 """TLS contexts for clients, from PEM bytes in memory.
 
-OpenSSL through Python takes a client certificate only from files, so they exist for a moment in a private
-folder and are gone before the context is used.
+OpenSSL through Python takes a client certificate only from files. They have no name in any file system where
+the kernel can do that (a process that is killed leaves no key behind), and else live for a moment in a
+private folder.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -35,13 +39,21 @@ def client_context(
 
 def load_cert_chain(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
     """Give a context its certificate and key from memory."""
-    # mkdtemp makes the folder with mode 0700; the files live for microseconds, on a file system in memory if
-    # any.
-    shm = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="mc-tls-", dir=shm if shm.is_dir() else None) as folder:
-        cert_file, key_file = Path(folder, "tls.crt"), Path(folder, "tls.key")
-        cert_file.write_bytes(cert)
-        key_file.touch(mode=0o600)
-        key_file.write_bytes(key)
+    with _nameless(cert) as cert_file, _nameless(key) as key_file:
         # Never ask on a terminal for the pass phrase of an encrypted key.
         context.load_cert_chain(cert_file, key_file, password=lambda: b"")
+
+
+@contextmanager
+def _nameless(content: bytes) -> Iterator[Path]:
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryDirectory(prefix="mc-tls-") as folder:  # mode 0700
+            file = Path(folder, "pem")
+            file.touch(mode=0o600)
+            file.write_bytes(content)
+            yield file
+        return
+    descriptor = os.memfd_create("mc-tls")
+    with os.fdopen(descriptor, "wb", buffering=0) as memory:
+        memory.write(content)
+        yield Path(f"/proc/self/fd/{descriptor}")
