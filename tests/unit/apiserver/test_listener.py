@@ -18,6 +18,7 @@ from apiserver.listener import Listener, Request
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
 from missioncontrol.serving.tls import ServerTLS
+from tests.waiting import eventually
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -73,7 +74,7 @@ async def test_the_last_headers_are_put_on_every_answer(context: ssl.SSLContext)
 async def test_a_head_that_never_ends_is_cut_and_a_quiet_connection_is_not(
     context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.8)
     async with listening(context, hello) as server, connected(server) as (reader, writer):
         writer.write(GET)
         await reader.readuntil(b"hello0")
@@ -89,11 +90,11 @@ async def test_a_head_that_never_ends_is_cut_and_a_quiet_connection_is_not(
 
 
 async def test_a_slow_body_is_no_slow_head(context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.5)
     async with listening(context, hello) as server, connected(server) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
         for letter in b"body":
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
             writer.write(bytes([letter]))
         await reader.readuntil(b"hello4")
 
@@ -127,9 +128,11 @@ async def test_a_fault_beyond_the_handler_is_a_status_too(context: ssl.SSLContex
 
 
 async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(context: ssl.SSLContext) -> None:
-    go_on = asyncio.Event()
+    go_on, begun = asyncio.Event(), 0
 
     async def slow(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal begun
+        begun += 1
         data = await request.read()
         await go_on.wait()
         response = web.Response(text=f"hello{len(data)}")
@@ -144,7 +147,7 @@ async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(context: ss
     ):
         writer.write(GET)
         late_writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
-        await asyncio.sleep(0.05)
+        await eventually(lambda: begun == 2)
         port = server.port
         draining = asyncio.create_task(server.drain(5))
         assert await idle_reader.read() == b""
@@ -159,12 +162,15 @@ async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(context: ss
 
 
 async def test_draining_has_an_end(context: ssl.SSLContext) -> None:
+    begun = asyncio.Event()
+
     async def for_ever(_: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
         await asyncio.Event().wait()
         return web.Response()
 
     async with listening(context, for_ever) as server, connected(server) as (reader, writer):
         writer.write(GET)
-        await asyncio.sleep(0.05)
+        await begun.wait()
         await server.drain(0.1)
         assert await reader.read() == b""
