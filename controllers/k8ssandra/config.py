@@ -15,12 +15,21 @@ _AUTH: Final = {
     "authorizer": "CassandraAuthorizer",
     "role_manager": "CassandraRoleManager",
 }
-_NO_AUTH: Final = {"authenticator": "AllowAllAuthenticator", "authorizer": "AllowAllAuthorizer"}
+_NO_AUTH: Final = {
+    "authenticator": "AllowAllAuthenticator",
+    "authorizer": "AllowAllAuthorizer",
+    "role_manager": "CassandraRoleManager",
+}
 _DSE_PACKAGE: Final = "com.datastax.bdp.cassandra.auth"
 _DSE_AUTH: Final = {
     "authenticator": f"{_DSE_PACKAGE}.DseAuthenticator",
     "authorizer": f"{_DSE_PACKAGE}.DseAuthorizer",
     "role_manager": f"{_DSE_PACKAGE}.DseRoleManager",
+}
+_DSE_YAML: Final = {
+    "authentication_options": {"enabled": "true"},
+    "authorization_options": {"enabled": "true"},
+    "role_management_options": {"mode": "internal"},
 }
 
 
@@ -55,12 +64,13 @@ def builder_config(
             extra.insert(0, f"{_RANGE_MOVEMENT_OPTION}=true")
         _prepend(sections, extra)
     sections["cassandra-yaml"] = cassandra_yaml
+    dse_yaml = dict(config.get("dseYaml") or {})
     if server_type == "dse" and auth:
-        sections["dse-yaml"] = {
-            "authentication_options": {"enabled": True},
-            "authorization_options": {"enabled": "true"},
-            "role_management_options": {"mode": "internal"},
-        }
+        for section, defaults in _DSE_YAML.items():
+            given = dse_yaml.get(section, {})
+            dse_yaml[section] = {**defaults, **given} if isinstance(given, dict) else given
+    if dse_yaml:
+        sections["dse-yaml"] = dse_yaml
     return sections
 
 
@@ -83,10 +93,9 @@ def _auth_defaults(server_type: str, *, auth: bool) -> Mapping[str, str]:
 
 
 def _prepend(sections: dict[str, Any], options: list[str]) -> None:
-    """Puts options before those of the user, unless the user has set the same option."""
+    """Puts options before those of the user, which win: the last one of a name counts for the JVM."""
     section = sections.setdefault(ENV_FILE, {})
     given = list(section.get(ADDITIONAL, []))
-    names = {str(option).split("=", 1)[0] for option in given}
-    section[ADDITIONAL] = [*(each for each in options if each.split("=", 1)[0] not in names), *given]
+    section[ADDITIONAL] = [*(each for each in options if each not in given), *given]
     if not section[ADDITIONAL]:
         del sections[ENV_FILE]

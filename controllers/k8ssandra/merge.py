@@ -18,6 +18,17 @@ OPTION_FIELDS: Final = (
     "racks",
     "tolerations",
     "managementApiAuth",
+    "networking",
+    "softPodAntiAffinity",
+    "mgmtAPIHeap",
+    "containers",
+    "initContainers",
+    "extraVolumes",
+    "dseWorkloads",
+    "podSecurityContext",
+    "podPriorityClassName",
+    "serviceAccount",
+    "readOnlyRootFilesystem",
 )
 
 # The member that identifies an item, for the lists that merge item by item.
@@ -27,12 +38,14 @@ _IDENTITIES: Final = {
     "initContainers": "name",
     "env": "name",
     "volumes": "name",
-    "additionalVolumes": "name",
+    "pvcs": "name",
     "ports": "containerPort",
     "volumeMounts": "mountPath",
     "volumeDevices": "devicePath",
 }
-_ATOMIC: Final = frozenset({"volumeSource", "env", "valueFrom"})
+_ATOMIC: Final = frozenset({"volumeSource", "valueFrom"})
+# Items of which only one member beside the name may be set: the datacenter's.
+_CHOICES: Final = frozenset({"env", "volumes"})
 
 
 def coalesce(cluster: Mapping[str, Any], datacenter: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +84,13 @@ def _merge_items(key: str, base: Sequence[Any], override: Sequence[Any]) -> list
     identity = _IDENTITIES[key]
     own = {item.get(identity): item for item in override}
     merged = [
-        _merge("item", item, own.pop(item.get(identity))) if item.get(identity) in own else item
+        _merge_item(key, item, own.pop(item.get(identity))) if item.get(identity) in own else item
         for item in base
     ]
     return [*merged, *own.values()]
+
+
+def _merge_item(key: str, base: Mapping[str, Any], override: Mapping[str, Any]) -> Any:
+    if key in _CHOICES and len(override) > 1:
+        return override
+    return _merge("item", base, override)

@@ -17,6 +17,13 @@ from controllers.k8ssandra.config import (
     system_replication_option,
 )
 from controllers.k8ssandra.hashing import fingerprint
+from controllers.k8ssandra.pods import (
+    CONFIG_CONTAINER,
+    LOGGER_CONTAINER,
+    extra_volumes,
+    pod_template,
+    resources_of,
+)
 from missioncontrol.api.names import Annotation, Finalizer, Label, LabelValue
 from missioncontrol.validation.values import mapping, sequence, text
 
@@ -99,7 +106,7 @@ def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str 
         ),
         "storageConfig": _storage(cluster, datacenter),
         "additionalServiceConfig": _services(cluster, datacenter),
-        "podTemplateSpec": _pod_template(cluster, datacenter),
+        "podTemplateSpec": pod_template(cluster, datacenter),
     }
     optional = {
         "stopped": bool(datacenter.body.get("stopped")),
@@ -111,13 +118,23 @@ def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str 
         "additionalSeeds": list(cluster.seeds[1]),
         "additionalLabels": cluster.tags(datacenter, "commonLabels"),
         "additionalAnnotations": cluster.tags(datacenter, "commonAnnotations"),
+        "networking": options.get("networking"),
+        "allowMultipleNodesPerWorker": options.get("softPodAntiAffinity"),
+        "serviceAccountName": options.get("serviceAccount"),
+        "dseWorkloads": options.get("dseWorkloads"),
+        "cdc": datacenter.body.get("cdc"),
+        "systemLoggerResources": resources_of(options.get("containers"), LOGGER_CONTAINER),
+        "configBuilderResources": resources_of(options.get("initContainers"), CONFIG_CONTAINER),
     }
-    return spec | {key: value for key, value in optional.items() if value}
+    found = spec | {key: value for key, value in optional.items() if value}
+    if options.get("readOnlyRootFilesystem") is not None:
+        found["readOnlyRootFilesystem"] = options["readOnlyRootFilesystem"]
+    return found
 
 
 def _storage(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
     storage = dict(mapping(datacenter.options.get("storageConfig")))
-    volumes = list(sequence(storage.get("additionalVolumes")))
+    volumes = [*sequence(storage.get("additionalVolumes")), *sequence(extra_volumes(datacenter, "pvcs"))]
     storage["additionalVolumes"] = [*volumes, metrics_agent.volume(cluster, datacenter)]
     return storage
 
@@ -133,13 +150,3 @@ def _services(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
         tags = {"additionalLabels": labels, "additionalAnnotations": annotations}
         services[target] = {key: value for key, value in tags.items() if value}
     return services
-
-
-def _pod_template(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
-    metadata = {key: cluster.tags(datacenter, "pods", key) for key in ("labels", "annotations")}
-    return {
-        "metadata": {key: value for key, value in metadata.items() if value},
-        "spec": {
-            "containers": [{"name": "cassandra", "env": [{"name": "MGMT_API_DISABLE_MCAC", "value": "true"}]}]
-        },
-    }

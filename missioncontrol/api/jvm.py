@@ -9,7 +9,6 @@ from pydantic import Field
 from missioncontrol.api.model import KubeModel, Quantity
 
 GarbageCollector = Literal["G1GC", "CMS", "ZGC", "Shenandoah", "Graal", "Custom"]
-JmxConnectionType = Literal["local-no-auth", "remote-no-auth", "remote-dse-unified-auth"]
 
 
 class JvmOptions(KubeModel):
@@ -172,6 +171,8 @@ class JvmOptions(KubeModel):
     )
     gc_cms_initiating_occupancy_fraction: int | None = Field(
         None,
+        ge=0,
+        le=100,
         alias="gc_cms_initiating_occupancy_fraction",
         description="CMS: percentage of occupancy that starts a cycle.",
     )
@@ -180,6 +181,8 @@ class JvmOptions(KubeModel):
     )
     gc_g1_rset_updating_pause_time_percent: int | None = Field(
         None,
+        ge=0,
+        le=100,
         alias="gc_g1_rset_updating_pause_time_percent",
         description="G1: percentage of the pause for updating remembered sets.",
     )
@@ -188,6 +191,8 @@ class JvmOptions(KubeModel):
     )
     gc_g1_initiating_heap_occupancy_percent: int | None = Field(
         None,
+        ge=0,
+        le=100,
         alias="gc_g1_initiating_heap_occupancy_percent",
         description="G1: percentage of occupancy that starts a cycle.",
     )
@@ -233,7 +238,7 @@ class JvmOptions(KubeModel):
         None, alias="gc_print_log_file_size", description="Size of a log before it is rotated (3.11)."
     )
     jmx_port: int | None = Field(None, alias="jmx_port", description="Port of JMX.")
-    jmx_connection_type: JmxConnectionType | None = Field(
+    jmx_connection_type: str | None = Field(
         None, alias="jmx_connection_type", description="Who reaches JMX and with which authentication."
     )
     jmx_remote_ssl: bool | None = Field(None, alias="jmx_remote_ssl", description="TLS for JMX.")
@@ -251,10 +256,8 @@ class JvmOptions(KubeModel):
     debug_unlock_commercial_features: bool | None = Field(
         None, alias="debug_unlock_commercial_features", description="Unlock commercial features of the JVM."
     )
-    debug_listen_remote_debuggers: str | None = Field(
-        None,
-        alias="debug_listen_remote_debuggers",
-        description="Options of the agent that listens for debuggers.",
+    debug_listen_remote_debuggers: bool | None = Field(
+        None, alias="debug_listen_remote_debuggers", description="Listen for remote debuggers."
     )
     debug_disable_contended_annotations: bool | None = Field(
         None, alias="debug_disable_contended_annotations", description="Disable padding of contended fields."

@@ -11,6 +11,7 @@ from missioncontrol.validation.causes import Cause, duplicate, forbidden, invali
 from missioncontrol.validation.datacenters import DatacenterView, SpecView
 from missioncontrol.validation.metadata import cluster_metadata_causes, label_causes
 from missioncontrol.validation.resources import jvm_causes, resource_causes, storage_causes
+from missioncontrol.validation.server import server_causes
 from missioncontrol.validation.values import (
     VERSION,
     at,
@@ -87,6 +88,7 @@ def _datacenter_causes(view: SpecView, datacenter: DatacenterView) -> Iterator[C
     yield from storage_causes(body.get("storageConfig"), f"{field}.storageConfig")
     yield from jvm_causes(body.get("config"), f"{field}.config")
     yield from _commitlog_causes(datacenter)
+    yield from server_causes(view, datacenter)
     yield from cluster_metadata_causes(body.get("metadata"), f"{field}.metadata")
     yield from _derived_name_causes(view, datacenter)
 

@@ -48,17 +48,35 @@ _METADATA: Final = {
 _OPTIONS: Final[dict[str, Any]] = {
     "serverVersion": ANY,
     "serverImage": ANY,
-    "config": {"cassandraYaml": ANY, "jvmOptions": ANY},
+    "config": {"cassandraYaml": ANY, "jvmOptions": ANY, "dseYaml": ANY},
     "storageConfig": ANY,
     "resources": ANY,
     "racks": ANY,
     "tolerations": ANY,
     "managementApiAuth": {"insecure": ANY},
-    "networking": {"hostNetwork": _Only(False)},
-    "softPodAntiAffinity": _Only(False),
+    "networking": ANY,
+    "softPodAntiAffinity": ANY,
+    "mgmtAPIHeap": ANY,
+    "containers": ANY,
+    "initContainers": ANY,
+    "extraVolumes": ANY,
+    "dseWorkloads": ANY,
+    "podSecurityContext": ANY,
+    "podPriorityClassName": ANY,
+    "serviceAccount": ANY,
+    "readOnlyRootFilesystem": ANY,
+    # without effect upstream as well
+    "jmxInitContainerImage": ANY,
     "metadata": _METADATA,
 }
-_DATACENTER: Final[dict[str, Any]] = {**_OPTIONS, "size": ANY, "k8sContext": ANY, "stopped": ANY}
+# `cdc` counts in a datacenter only, upstream as well
+_DATACENTER: Final[dict[str, Any]] = {
+    **_OPTIONS,
+    "cdc": ANY,
+    "size": ANY,
+    "k8sContext": ANY,
+    "stopped": ANY,
+}
 _CASSANDRA: Final[dict[str, Any]] = {
     **_OPTIONS,
     "clusterName": ANY,

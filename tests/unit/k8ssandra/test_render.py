@@ -47,8 +47,9 @@ def goldens() -> Path:
     return Path(folder)
 
 
-def test_the_minimal_cluster_is_rendered_as_upstream_renders_it(goldens: Path) -> None:
-    folder = goldens / "k8ssandra" / "01-minimal"
+@pytest.mark.parametrize("case", ["01-minimal", "17-cassandra-311", "21-hcd"])
+def test_clusters_are_rendered_as_upstream_renders_them(case: str, goldens: Path) -> None:
+    folder = goldens / "k8ssandra" / case
     given = yaml.safe_load((folder / "input.yaml").read_text())
     wanted = yaml.safe_load((folder / "cassandradatacenters.yaml").read_text())
     namespace = wanted["metadata"]["labels"]["k8ssandra.io/cluster-namespace"]

@@ -152,6 +152,21 @@ def test_what_manifests_of_the_product_are_full_of_means_nothing() -> None:
             id="names too long together",
         ),
         pytest.param(
+            (f"{D}.0.config", {"dseYaml": {"a": 1}}),
+            f"{DC}[0].config.dseYaml: Forbidden: cassandra has no dse.yaml",
+            id="dse.yaml of Cassandra",
+        ),
+        pytest.param(
+            ("cassandra.dseWorkloads", {"graphEnabled": True}),
+            f"{C}.dseWorkloads.graphEnabled: Forbidden: DSE workloads need",
+            id="workloads of DSE in Cassandra",
+        ),
+        pytest.param(
+            ("cassandra.softPodAntiAffinity", True),
+            f"{DC}[0].resources.limits.memory: Forbidden: several nodes on one worker",
+            id="shared workers without limits",
+        ),
+        pytest.param(
             (D, []), f"{DC}: Required value: a cluster needs at least one datacenter", id="no datacenter"
         ),
     ],
@@ -173,16 +188,12 @@ def test_what_is_wrong_is_told_by_its_path(change: tuple[str, Any], cause: str) 
         pytest.param(
             ("secretsProvider", "external"), "spec.k8ssandra.secretsProvider", id="external secrets"
         ),
-        pytest.param(
-            ("cassandra.mgmtAPIHeap", "64Mi"), f"{C}.mgmtAPIHeap", id="a heap of the management API"
-        ),
+        pytest.param(("cassandra.telemetry", {"mcac": {"enabled": True}}), f"{C}.telemetry", id="telemetry"),
+        pytest.param(("cassandra.cdc", {"pulsarServiceUrl": "p"}), f"{C}.cdc", id="cdc outside a datacenter"),
         pytest.param((f"{D}.0.datacenterName", "x"), f"{DC}[0].datacenterName", id="another name inside"),
         pytest.param(
-            (f"{D}.0.networking", {"hostNetwork": True}),
-            f"{DC}[0].networking.hostNetwork",
-            id="the host's network",
+            (f"{D}.0.perNodeConfigMapRef", {"name": "x"}), f"{DC}[0].perNodeConfigMapRef", id="single nodes"
         ),
-        pytest.param((f"{D}.0.config", {"dseYaml": {"a": 1}}), f"{DC}[0].config.dseYaml", id="dse.yaml"),
         pytest.param(
             (f"{D}.0.managementApiAuth", {"manual": {"clientSecretName": "c"}}),
             f"{DC}[0].managementApiAuth.manual",

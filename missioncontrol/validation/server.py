@@ -1,0 +1,35 @@
+"""What fits the kind of server, and nodes that share a worker: rules that the datacenter's own operator has.
+
+They are asked here already, so that a cluster is not accepted whose datacenters would be refused later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from missioncontrol.validation.causes import Cause, forbidden
+from missioncontrol.validation.datacenters import DatacenterView, SpecView
+from missioncontrol.validation.values import quantity
+
+_WORKLOADS: Final = ("analyticsEnabled", "graphEnabled", "searchEnabled")
+
+
+def server_causes(view: SpecView, datacenter: DatacenterView) -> Iterator[Cause]:
+    """What is wrong with one datacenter."""
+    if view.server_type == "cassandra":
+        for workload in _WORKLOADS:
+            given = datacenter.effective("dseWorkloads", workload)
+            if given.value:
+                yield forbidden(given.field, "DSE workloads need serverType dse")
+    yaml = datacenter.effective("config", "dseYaml")
+    if yaml.value and view.server_type != "dse":
+        yield forbidden(yaml.field, f"{view.server_type} has no dse.yaml")
+    if datacenter.effective("softPodAntiAffinity").value is True:
+        for member in ("requests", "limits"):
+            for name in ("cpu", "memory"):
+                if not quantity(datacenter.effective("resources", member, name).value):
+                    yield forbidden(
+                        f"{datacenter.field}.resources.{member}.{name}",
+                        "several nodes on one worker (softPodAntiAffinity) need requests and limits",
+                    )
