@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import click
 
-from controllers.cassandra.caches import Caches, by_label, by_owner, by_watchers, key_of
+from controllers.cassandra.caches import Caches, by_label, by_owner, by_task, by_watchers, key_of
 from controllers.cassandra.certificates import Certificates
 from controllers.cassandra.image_source import ImageSource
 from controllers.cassandra.management import ManagementApi
@@ -143,6 +143,7 @@ def wire(
     datacenters.watch(caches.budgets, by_owner)
     datacenters.watch(caches.secrets, by_watchers)
     datacenters.watch(image_configs, lambda _: [key_of(each) for each in caches.datacenters.all()])
+    datacenters.watch(caches.tasks, by_task)
     task_reconciler = TaskReconciler(
         client=client,
         caches=caches,

@@ -125,6 +125,14 @@ def by_owner(view: HasMeta) -> Iterable[Key]:
     return {*by_label(view), *(Key(HOME, view.metadata.namespace, name) for name in owners)}
 
 
+def by_task(view: Object) -> Iterable[Key]:
+    """By the datacenter that a task works on, when it has ended: somebody may wait for that."""
+    if not view.status.get("completionTime"):
+        return []
+    namespace, _, name = task_datacenter(view).partition("/")
+    return [Key(HOME, namespace, name)]
+
+
 def by_watchers(view: HasMeta) -> Iterable[Key]:
     """By the annotation of a Secret that names who uses it."""
     found = watchers(view.metadata.annotations.get(Annotation.WATCHED_BY, ""))

@@ -26,6 +26,7 @@ from controllers.cassandra.state import (
     PodState,
     Process,
     RackSet,
+    Replicas,
     Snapshot,
     StartCall,
 )
@@ -62,6 +63,7 @@ def from_caches(
         racks={live.name: live for live in sets},
         pods=pods,
         claims={claim.name: claim for claim in claims},
+        tasks=_tasks(datacenter, caches, key),
         objects=_objects(datacenter, caches),
         desired_racks=_desired(datacenter, memory, images),
         external_seeds=_external_seeds(datacenter, caches),
@@ -151,7 +153,7 @@ async def _ask(snapshot: Snapshot, asked: Questions, api: ManagementApi) -> Obse
             log.info("no answer about the quorum: %s", error)
             return False
 
-    async def replication(pod: PodState) -> dict[str, int] | None:
+    async def replication(pod: PodState) -> dict[str, Replicas] | None:
         try:
             return await api.replication(pod, port=port, datacenter=snapshot.datacenter.cassandra_name)
         except ManagementError as error:
@@ -205,6 +207,13 @@ def _objects(datacenter: Datacenter, caches: Caches) -> dict[tuple[str, str], Ex
     look(POD_DISRUPTION_BUDGETS.kind, (datacenter.pod_disruption_budget,), caches.budgets.get)
     look(SECRETS.kind, secret_names, caches.secrets.get)
     return found
+
+
+def _tasks(datacenter: Datacenter, caches: Caches, key: str) -> dict[str, bool]:
+    if not datacenter.annotated(Annotation.TRACK_CLEANUP_TASKS):
+        return {}
+    tasks = caches.tasks.by(BY_DATACENTER, key)
+    return {each.metadata.name: bool(each.status.get("completionTime")) for each in tasks}
 
 
 def _external_seeds(datacenter: Datacenter, caches: Caches) -> bool:

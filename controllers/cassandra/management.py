@@ -19,7 +19,7 @@ import orjson
 from prometheus_client import CollectorRegistry, Histogram
 from yarl import URL
 
-from controllers.cassandra.state import Endpoint, Gossip, PodState, Process
+from controllers.cassandra.state import Endpoint, Gossip, PodState, Process, Replicas
 
 QUICK: Final = 3.0
 """Seconds for questions that a healthy node answers in milliseconds."""
@@ -145,8 +145,8 @@ class ManagementApi:
         await self.run(pod, port=port, path=f"/api/v0{path}", body=None, query=query)
         return ""
 
-    async def replication(self, pod: PodState, *, port: int, datacenter: str) -> dict[str, int]:
-        """How many replicas each keyspace of users has in a datacenter."""
+    async def replication(self, pod: PodState, *, port: int, datacenter: str) -> dict[str, Replicas]:
+        """How many replicas each keyspace of users has in a datacenter, or in the whole ring."""
         answer = await self._call("GET", pod, port, "/api/v0/ops/keyspace", timeout=QUICK)
         found = {}
         for name in answer.json():
@@ -157,7 +157,7 @@ class ManagementApi:
             options = (await self._call("GET", pod, port, path, query=query, timeout=QUICK)).json()
             simple = str(options.get("class", "")).endswith("SimpleStrategy")
             factor = options.get("replication_factor" if simple else datacenter, "0")
-            found[str(name)] = int(str(factor).partition("/")[0] or 0)
+            found[str(name)] = Replicas(int(str(factor).partition("/")[0] or 0), anywhere=simple)
         return found
 
     async def log_queries(self, pod: PodState, *, port: int) -> bool:

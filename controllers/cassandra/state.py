@@ -252,6 +252,15 @@ class Existing:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicas:
+    """How often a keyspace is stored."""
+
+    number: int
+    anywhere: bool = False
+    """In the whole ring (SimpleStrategy), and not in this datacenter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """What the management APIs answered for this pass; only what the pass needed was asked."""
 
@@ -263,8 +272,8 @@ class Observations:
     """By pod: whether it sees a quorum for every range."""
     storage_classes: Mapping[str, bool] = field(default_factory=dict)
     """Whether volumes of these classes can grow; only those that somebody wants to grow."""
-    replication: Mapping[str, int] | None = None
-    """How many replicas each keyspace of users has in this datacenter; None when nobody was asked."""
+    replication: Mapping[str, Replicas] | None = None
+    """The replicas of each keyspace of users; None when nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +320,8 @@ class Snapshot:
     """By name."""
     objects: Mapping[tuple[str, str], Existing] = field(default_factory=dict)
     """Services, EndpointSlices, PodDisruptionBudgets and Secrets, by kind and name."""
+    tasks: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the tasks of the datacenter have ended, by name; only where somebody waits for one."""
     desired_racks: Mapping[str, str] = field(default_factory=dict)
     """The hash that each rack's StatefulSet should carry, by name."""
     external_seeds: bool = False

@@ -13,14 +13,13 @@ from datetime import datetime
 from controllers.cassandra.actions import (
     Action,
     AddFinalizer,
-    CreateCleanupTask,
     LogQueries,
     Plan,
     RemoveAnnotation,
     StartNode,
     WriteRoles,
 )
-from controllers.cassandra.decide import labels, nodes, racks, requested, shrink, stop, volumes
+from controllers.cassandra.decide import cleanup, labels, nodes, racks, requested, shrink, stop, volumes
 from controllers.cassandra.decide import replace as replace_nodes
 from controllers.cassandra.decide.deletion import before_leaving, decide_deletion, decommissions, is_lone
 from controllers.cassandra.decide.health import unhealthy
@@ -232,7 +231,11 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     if rollout.waiting:
         wait = HEALTH_PAUSE if rollout.ask_again else UNSETTLED_PAUSE
         return Plan(rollout.waiting, extra, wait=wait, conditions=conditions)
-    actions: list[Action] = [*extra, *_roles(snapshot), *_query_logging(snapshot), *_cleanup(snapshot)]
+    waiting = cleanup.tracked(snapshot) if not refused else None
+    if waiting is not None:
+        return replace(waiting, actions=(*extra, *waiting.actions), conditions=conditions)
+    cleanups = cleanup.untracked(snapshot)
+    actions: list[Action] = [*extra, *_roles(snapshot), *_query_logging(snapshot), *cleanups]
     if snapshot.datacenter.annotated(Annotation.AUTOUPDATE_SPEC, "once") and not refused:
         actions.append(RemoveAnnotation(Annotation.AUTOUPDATE_SPEC))
     if refused:
@@ -241,7 +244,8 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     note = f"rack {rollout.postponed[0]} would be rendered differently by this release" if postponed else ""
     conditions[Condition.REQUIRES_UPDATE] = (postponed, "", note)
     conditions |= _settled_conditions(snapshot)
-    return Plan(_summary(snapshot), tuple(actions), settled=True, conditions=conditions)
+    over: dict[str, list[str]] = {"trackedTasks": []}
+    return Plan(_summary(snapshot), tuple(actions), settled=True, conditions=conditions, status=over)
 
 
 def _rests(snapshot: Snapshot) -> bool:
@@ -282,20 +286,6 @@ def secret_versions(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[tuple[s
     """Which state of its secrets a datacenter has."""
     found = ((name, snapshot.objects.get(("Secret", name))) for name in names)
     return tuple((name, existing.version if existing else "") for name, existing in found)
-
-
-def _cleanup(snapshot: Snapshot) -> list[Action]:
-    datacenter = snapshot.datacenter
-    scaled = next((c for c in datacenter.status.conditions if c.type == Condition.SCALING_UP), None)
-    if scaled is None or scaled.status != "True" or datacenter.annotated(Annotation.NO_CLEANUP):
-        return []
-    # named after the moment at which the growth began, so that it is made once, however often this is decided
-    began = datetime.fromisoformat(scaled.last_transition_time) if scaled.last_transition_time else None
-    return [
-        CreateCleanupTask(
-            f"cleanup-{int(began.timestamp()) if began else snapshot.datacenter.metadata.generation}"
-        )
-    ]
 
 
 def _settled_conditions(snapshot: Snapshot) -> Conditions:

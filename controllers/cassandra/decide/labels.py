@@ -84,8 +84,14 @@ def seed_reload(snapshot: Snapshot) -> ReloadSeeds | None:
 
 
 def stuck_pod(snapshot: Snapshot, now: datetime) -> DeletePod | None:
-    """One pod that lost its readiness so long ago that it will not come back by itself."""
+    """One pod that lost its readiness so long ago that it will not come back by itself.
+
+    One whose node has drained never does: it was to stop, and then not.
+    """
     for pod in snapshot.living:
+        if pod.state is NodeState.STARTED_NOT_READY and snapshot.memory.drains.get(pod.incarnation):
+            event = Event(EventReason.RESTARTING_CASSANDRA, f"Restarting Cassandra for pod {pod.name}")
+            return DeletePod(pod, event)
         since = pod.changed_at
         lost = pod.state is NodeState.STARTED_NOT_READY and not pod.ready
         if lost and since is not None and now - since > STUCK_AFTER:

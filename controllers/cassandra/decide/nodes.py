@@ -54,9 +54,20 @@ def starts(snapshot: Snapshot, now: datetime) -> Starts:
         if reachable:
             actions = tuple(StartNode(pod) for pod in reachable)
             return Starts(f"starting {_names(reachable)}", actions)
-    if starting:
+    if starting and not overdue(snapshot, now):
         return Starts(f"starting {_names(starting)}", wait=LOOK_AGAIN)
     return _next(snapshot, now)
+
+
+def overdue(snapshot: Snapshot, now: datetime) -> bool:
+    """Whether nodes that start take so long that the next one may start beside them.
+
+    Only where all of them are members: those may come back together, but one that joins is waited for.
+    """
+    starting = [pod for pod in snapshot.living if pod.state is NodeState.STARTING and not pod.ready]
+    last = snapshot.datacenter.status.last_server_node_started
+    late = last is not None and now - datetime.fromisoformat(last) > PATIENCE
+    return late and all(snapshot.bootstrapped(pod) and pod.name not in replaced(snapshot) for pod in starting)
 
 
 def returning(snapshot: Snapshot) -> list[PodState]:

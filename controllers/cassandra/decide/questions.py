@@ -7,7 +7,7 @@ from datetime import datetime
 
 from controllers.cassandra.decide.deletion import decommissions
 from controllers.cassandra.decide.health import fingerprint, node_address
-from controllers.cassandra.decide.nodes import call_in_flight, returning
+from controllers.cassandra.decide.nodes import call_in_flight, overdue, returning
 from controllers.cassandra.decide.racks import needs_rollout
 from controllers.cassandra.decide.refusals import is_true
 from controllers.cassandra.decide.replace import replaced
@@ -83,7 +83,7 @@ def _processes(snapshot: Snapshot, now: datetime) -> tuple[PodState, ...]:
     if any(pod.seed and pod.ready for pod in snapshot.living):
         doubtful += returning(snapshot)
     starting = any(pod.state is NodeState.STARTING and not pod.ready for pod in snapshot.living)
-    if not starting:
+    if not starting or overdue(snapshot, now):
         waiting = candidates(snapshot, now)
         # one that did not answer a moment ago lets the next one have its turn
         following = [pod for pod in waiting if known.get(pod.name) is not Process.UNREACHABLE]

@@ -257,13 +257,23 @@ def begin(snapshot: Snapshot) -> Plan | None:
 
 def _replicas_lost(snapshot: Snapshot) -> str:
     size = snapshot.datacenter.spec.size
+    elsewhere = _nodes_elsewhere(snapshot)
     for keyspace, replicas in sorted((snapshot.observed.replication or {}).items()):
-        if replicas > size:
+        left = size + elsewhere if replicas.anywhere else size
+        if replicas.number > left:
+            where = "in the ring" if replicas.anywhere else "in this datacenter"
             return (
-                f"spec.size: keyspace {keyspace} has {replicas} replicas in this datacenter, more than "
-                f"{size} nodes can hold; lower its replication first, or keep {replicas} nodes"
+                f"spec.size: keyspace {keyspace} has {replicas.number} replicas {where}, more than {left} "
+                "nodes can hold; lower its replication first, or keep the nodes"
             )
     return ""
+
+
+def _nodes_elsewhere(snapshot: Snapshot) -> int:
+    """How many nodes the ring has in other datacenters."""
+    own = snapshot.datacenter.cassandra_name
+    tables = snapshot.observed.gossip.values()
+    return len({each.host_id for table in tables for each in table if each.datacenter != own and each.normal})
 
 
 def _no_room(snapshot: Snapshot, leaver: PodState) -> str:

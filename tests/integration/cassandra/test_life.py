@@ -121,13 +121,17 @@ def test_a_datacenter_may_be_made_stopped_and_started_later(operator: OperatorPr
 
 
 def test_racks_are_added_with_the_nodes_that_fill_them(operator: OperatorProcess, plane: Plane) -> None:
-    plane.create_datacenter(size=2, racks=racks(2))
+    tracked = {"cassandra.datastax.com/track-cleanup-tasks": "true"}
+    plane.create_datacenter(size=2, racks=racks(2), annotations=tracked)
     plane.wait_settled()
     plane.patch_datacenter({"spec": {"size": 4, "racks": racks(4)}})
-    plane.wait_settled()
+    found = plane.wait_settled()
     joined = [each["pod"] for each in plane.history("bootstrap")]
     assert joined == [f"demo-dc1-rack{rack}-sts-0" for rack in (1, 2, 3, 4)]
-    assert len(plane.list(CASSANDRA_TASKS)) == 1
+    # the datacenter was asked to wait for the cleanup
+    [task] = plane.list(CASSANDRA_TASKS)
+    assert task["status"]["succeeded"] == 4
+    assert not found["status"].get("trackedTasks")
 
 
 def test_a_datacenter_leaves_its_ring_before_it_is_deleted(operator: OperatorProcess, plane: Plane) -> None:
@@ -153,3 +157,52 @@ def test_a_lone_datacenter_is_deleted_though_it_was_to_leave(operator: OperatorP
     plane.delete(CASSANDRA_DATACENTERS, "dc1")
     eventually(lambda: plane.find(CASSANDRA_DATACENTERS, "dc1") is None, "the datacenter is gone")
     assert plane.history("decommission") == []
+
+
+def test_nodes_stay_where_the_others_have_no_room(operator: OperatorProcess, plane: Plane) -> None:
+    def storage(size: str) -> dict[str, Any]:
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+        return {"cassandraDataVolumeClaimSpec": {"storageClassName": "standard", **claim}}
+
+    # a simulated node says that it holds about 100 KiB
+    plane.create_datacenter(size=2, racks=racks(1), storageConfig=storage("150Ki"))
+    plane.wait_settled()
+    plane.patch_datacenter({"spec": {"size": 1}})
+    valid = eventually(
+        lambda: (c := condition(plane, "Valid")) and c["status"] == "False" and c, "the size is refused"
+    )
+    assert valid["reason"] == "notEnoughSpaceToScaleDown"
+    assert plane.history("decommission") == []
+    assert condition(plane, "ScalingDown")["status"] == "False"
+    allow = {"cassandra.datastax.com/allow-storage-changes": "true"}
+    grown = {"metadata": {"annotations": allow}, "spec": {"storageConfig": storage("1Mi")}}
+    plane.patch_datacenter(grown)
+    plane.wait_settled()
+    assert [each["pod"] for each in plane.history("decommission")] == ["demo-dc1-rack1-sts-1"]
+
+
+def test_a_node_leaves_in_the_end_though_its_api_is_old_its_job_fails_or_it_crashes(
+    operator: OperatorProcess, plane: Plane
+) -> None:
+    plane.create_datacenter(size=4, racks=racks(1))
+    plane.wait_settled()
+    old, failing, crashing = (f"demo-dc1-rack1-sts-{ordinal}" for ordinal in (3, 2, 1))
+    plane.simulator.fault(plane.namespace, old, "old-api")
+    plane.simulator.fault(plane.namespace, failing, "fail-job")
+    plane.patch_datacenter({"spec": {"size": 1}})
+
+    def told(pod: str) -> int:
+        return [each["pod"] for each in plane.history("decommission")].count(pod)
+
+    eventually(
+        lambda: told(failing) and "could not leave" in condition(plane, "ScalingDown")["message"], "it failed"
+    )
+    assert told(old) == 1
+    assert [each["path"][:8] for each in plane.calls("decommission") if each["pod"] == old] == ["/api/v0/"]
+    plane.simulator.fault(plane.namespace, failing, "clear")
+    eventually(lambda: told(crashing), "the last one leaves", timeout=60)
+    plane.simulator.fault(plane.namespace, crashing, "crash")
+    found = plane.wait_settled(timeout=60)
+    assert told(crashing) == 2
+    assert list(found["status"]["nodeStatuses"]) == ["demo-dc1-rack1-sts-0"]
+    eventually(lambda: len(plane.list(PERSISTENT_VOLUME_CLAIMS)) == 1, "one volume is left")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from controllers.cassandra.actions import CreateRack, ScaleRack, UpdateRack
+from controllers.cassandra.actions import AdvanceRack, CreateRack, ScaleRack, UpdateRack
 from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
 from controllers.cassandra.decide.questions import Questions, questions
-from controllers.cassandra.decide.racks import Rollout, rack_actions, repair, rollout
-from controllers.cassandra.state import Memory, Observations
+from controllers.cassandra.decide.racks import Rollout, forced, rack_actions, repair, rollout
+from controllers.cassandra.state import Memory, Observations, RackSet
 from missioncontrol.api.names import NodeState
 from tests.unit.cassandra.builders import NOW, datacenter, gossip, members, pod, rack_set, snapshot
 
@@ -108,3 +110,70 @@ def test_between_two_pods_of_a_rack_nobody_is_called_unhealthy_who_was_not_asked
     assert asked.gossip == asked.quorum == tuple(RUNNING)
     proved = Memory(healthy=fingerprint(snapshot(RUNNING, of=dc, sets=sets)))
     assert questions(snapshot(RUNNING, of=dc, sets=sets, memory=proved), NOW) == Questions()
+
+
+BIG = [pod(1, ordinal, NodeState.STARTED) for ordinal in (0, 1, 2)]
+
+
+def big(live: RackSet, *, healthy: bool = True, **spec: Any) -> Rollout:
+    """What happens to one rack of three nodes."""
+    table = gossip(BIG) if healthy else gossip(BIG[:2])
+    seen = Observations({}, {each.name: table for each in BIG}, {each.name: True for each in BIG})
+    dc = datacenter(size=3, racks=1, **spec)
+    return rollout(snapshot(BIG, of=dc, sets=[live], observed=seen), allowed=True)
+
+
+STEPS = [
+    pytest.param(rack_set(1, replicas=3, digest="old"), {}, 2, id="first the highest ordinal"),
+    pytest.param(
+        rack_set(1, replicas=3, digest="old"), {"maxUnavailable": 2}, 1, id="two, where two may be away"
+    ),
+    pytest.param(
+        rack_set(1, replicas=3, digest="old"), {"maxUnavailable": "34%"}, 2, id="a share, rounded down"
+    ),
+    pytest.param(
+        rack_set(1, replicas=3, digest="old", in_steps=True, partition=1),
+        {},
+        2,
+        id="anew, if it changed again",
+    ),
+    pytest.param(
+        rack_set(1, replicas=3, digest="old"),
+        {"canaryUpgrade": True, "canaryUpgradeCount": 2},
+        2,
+        id="a canary of two begins with one",
+    ),
+]
+
+
+@pytest.mark.parametrize(("live", "spec", "partition"), STEPS)
+def test_a_change_begins_with_as_few_pods_as_may_be_away(
+    live: RackSet, spec: dict[str, Any], partition: int
+) -> None:
+    action = big(live, **spec).action
+    assert isinstance(action, UpdateRack)
+    assert action.partition == partition
+
+
+def test_the_next_pod_follows_on_proof_of_health_and_the_last_one_ends_it() -> None:
+    half = rack_set(1, replicas=3, in_steps=True, partition=2)
+    assert big(half).action == AdvanceRack("demo-dc1-r1-sts", "rv1", 1, last=False)
+    assert big(half, healthy=False).action is None
+    last = rack_set(1, replicas=3, in_steps=True, partition=1)
+    assert big(last).action == AdvanceRack("demo-dc1-r1-sts", "rv1", 0, last=True)
+    canary = {"canaryUpgrade": True, "canaryUpgradeCount": 2}
+    assert big(half, **canary).action == AdvanceRack("demo-dc1-r1-sts", "rv1", 1, last=True)
+
+
+def test_a_forced_rack_waits_for_no_health_but_never_goes_with_another_one() -> None:
+    dc = datacenter(forceUpgradeRacks=["r2", "r3"], status={"observedGeneration": 2})
+    old = [rack_set(rack, digest="old") for rack in (1, 2, 3)]
+    first = forced(snapshot(RUNNING, of=dc, sets=old))
+    assert first == UpdateRack("demo-dc1-r2-sts", "r2", "rv2", forced=True)
+    going = [old[0], rack_set(2, rolled=False), old[2]]
+    assert forced(snapshot(RUNNING, of=dc, sets=going)) is None
+    down = [RUNNING[0], pod(2), RUNNING[2]]
+    replaced = [old[0], rack_set(2), old[2]]
+    assert forced(snapshot(down, of=dc, sets=replaced)) is None
+    then = forced(snapshot(RUNNING, of=dc, sets=replaced))
+    assert then == UpdateRack("demo-dc1-r3-sts", "r3", "rv3", forced=True)

@@ -11,7 +11,16 @@ import pytest
 from controllers.cassandra.actions import Decommission, DeleteClaims, MarkLeft, ScaleRack
 from controllers.cassandra.decide import shrink
 from controllers.cassandra.decide.shrink import Position
-from controllers.cassandra.state import Gossip, Leave, Memory, Observations, PodState, Snapshot, StartCall
+from controllers.cassandra.state import (
+    Gossip,
+    Leave,
+    Memory,
+    Observations,
+    PodState,
+    Replicas,
+    Snapshot,
+    StartCall,
+)
 from missioncontrol.api.names import NodeState
 from tests.unit.cassandra.builders import NOW, claim, datacenter, gossip, members, pod, rack_set, snapshot
 
@@ -25,7 +34,7 @@ def shrinking(
     size: int = 3,
     tables: dict[str, Gossip] | None = None,
     said: bool = True,
-    replication: dict[str, int] | None = None,
+    replication: dict[str, Replicas] | None = None,
     capacity: str = "2Gi",
     left: str = "",
     **more: Any,
@@ -92,11 +101,23 @@ def test_nobody_leaves_where_the_others_have_no_room() -> None:
 
 
 def test_nobody_leaves_where_a_keyspace_has_more_replicas_than_nodes_would_stay() -> None:
-    plan = shrink.begin(shrinking(replication={"shop": 3, "logs": 5}))
+    plan = shrink.begin(shrinking(replication={"shop": Replicas(3), "logs": Replicas(5)}))
     assert plan is not None
     assert plan.actions == ()
     assert plan.conditions["Valid"][1] == "notEnoughNodesForReplication"
     assert "keyspace logs has 5 replicas" in plan.sentence
+
+
+def test_replicas_that_may_be_anywhere_are_counted_over_the_ring() -> None:
+    kept = {"kept": Replicas(5, anywhere=True)}
+    others = tuple(
+        replace(each, datacenter="dc2", host_id=f"other-{each.host_id}") for each in gossip(PODS[:2])
+    )
+    alone, together = ({each.name: gossip(PODS) + more for each in PODS} for more in ((), others))
+    for tables, actions in ((alone, ()), (together, (Decommission(LAST, "r3"),))):
+        plan = shrink.begin(shrinking(replication=kept, tables=tables))
+        assert plan is not None
+        assert plan.actions == actions
 
 
 def test_nobody_leaves_before_somebody_said_how_keyspaces_are_replicated() -> None:

@@ -196,3 +196,22 @@ def test_a_founder_that_comes_back_goes_first_even_after_a_failed_start() -> Non
     told = {"nodeStatuses": {"demo-dc1-r2-sts-0": {"rack": "r2"}}, "failedStarts": ["demo-dc1-r2-sts-0"]}
     step = starts(snapshot(pods, of=datacenter(status=told), observed=stopped(*pods)), NOW)
     assert step.actions == (StartNode(pods[1], seed=True, founds=True),)
+
+
+def test_after_an_outage_a_member_that_does_not_come_up_holds_the_others_for_two_minutes() -> None:
+    slow = pod(1, state=NodeState.STARTING, seed=True)
+    pods = [slow, pod(2), pod(3)]
+    for minutes, expected in ((1, ()), (3, (StartNode(pods[1], seed=True),))):
+        started = (NOW - timedelta(minutes=minutes)).isoformat()
+        dc = datacenter(status={**members(*pods), "lastServerNodeStarted": started})
+        seen = Observations({slow.name: Process.RUNNING, pods[1].name: Process.STOPPED})
+        assert starts(snapshot(pods, of=dc, observed=seen), NOW).actions == expected
+
+
+def test_nobody_starts_beside_a_newcomer_however_long_it_takes() -> None:
+    slow = pod(1, state=NodeState.STARTING, seed=True)
+    pods = [slow, pod(2), pod(3)]
+    started = (NOW - timedelta(hours=3)).isoformat()
+    dc = datacenter(status={**members(*pods[1:]), "lastServerNodeStarted": started})
+    seen = Observations({slow.name: Process.RUNNING, pods[1].name: Process.STOPPED})
+    assert starts(snapshot(pods, of=dc, observed=seen), NOW).actions == ()

@@ -7,6 +7,7 @@ from typing import Any
 
 from controllers.cassandra.actions import DrainNodes, ScaleRack, Tell
 from controllers.cassandra.decide import decide
+from controllers.cassandra.decide.labels import stuck_pod
 from controllers.cassandra.decide.racks import members, rack_actions
 from controllers.cassandra.decide.stop import decide_stop, wants_stop
 from controllers.cassandra.state import Memory, Snapshot
@@ -82,3 +83,12 @@ def test_that_it_is_resumed_is_stored_before_the_first_pod() -> None:
         "Stopped": False,
         "Resuming": True,
     }
+
+
+def test_a_node_that_drained_for_a_stop_that_was_called_off_is_made_again() -> None:
+    drained = replace(RUNNING[0], ready=False, state=NodeState.STARTED_NOT_READY)
+    seen = snapshot([drained, *RUNNING[1:]], memory=Memory(drains={drained.incarnation: True}))
+    found = stuck_pod(seen, NOW)
+    assert found is not None
+    assert found.pod == drained
+    assert stuck_pod(snapshot([drained, *RUNNING[1:]]), NOW) is None
