@@ -57,6 +57,11 @@ class Hooks:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def configurations(self, kinds: list[Resource]) -> list[Obj]:
         """A mutating and a validating configuration for these kinds."""
         return [

@@ -117,27 +117,47 @@ async def connect(target: Target) -> Connection:
     return connection
 
 
-async def load(
-    target: Target, requests: Iterator[bytes], *, clients: int, seconds: float, expected: int = 200
-) -> Result:
-    """As many requests as the server answers in that time, from so many clients."""
-    connections = await asyncio.gather(*(connect(target) for _ in range(clients)))
-    latencies: list[float] = []
-    try:
-        for connection in connections:  # what is made or asked for only once is not measured
-            assert await connection.ask(next(requests)) == expected
+class Clients:
+    """Some connections to one target, used for one run after the other."""
+
+    def __init__(self, connections: list[Connection]) -> None:
+        self._connections = connections
+
+    @classmethod
+    async def open(cls, target: Target, number: int) -> Clients:
+        return cls(await asyncio.gather(*(connect(target) for _ in range(number))))
+
+    async def run(self, requests: Iterator[bytes], *, seconds: float, expected: int = 200) -> Result:
+        """As many requests as the server answers in that time."""
+        for connection in self._connections:
             connection.received = 0
+        latencies: list[float] = []
         began = time.perf_counter()
         await asyncio.gather(
-            *(_ask(connection, requests, latencies, began + seconds, expected) for connection in connections)
+            *(
+                _ask(connection, requests, latencies, began + seconds, expected)
+                for connection in self._connections
+            )
         )
-        received = sum(connection.received for connection in connections)
+        received = sum(connection.received for connection in self._connections)
         return Result(len(latencies), time.perf_counter() - began, latencies, received)
-    finally:
-        for connection in connections:
+
+    async def close(self) -> None:
+        for connection in self._connections:
             if connection.transport is not None:
                 connection.transport.abort()
         await asyncio.sleep(0.02)
+
+
+async def load(
+    target: Target, requests: Iterator[bytes], *, clients: int, seconds: float, expected: int = 200
+) -> Result:
+    """One run."""
+    opened = await Clients.open(target, clients)
+    try:
+        return await opened.run(requests, seconds=seconds, expected=expected)
+    finally:
+        await opened.close()
 
 
 async def _ask(

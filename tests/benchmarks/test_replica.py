@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import ssl
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -25,14 +23,13 @@ from missioncontrol.api.resources import (
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.benchmarks.lean import Target, Watcher, load
 from tests.benchmarks.test_api import NAMESPACE, realistic
+from tests.benchmarks.usage import Usage
 from tests.integration.apiserver.conftest import another_replica, serving
 
 Obj = dict[str, Any]
 CLUSTERS = 1_000
 OPERATION_COUNT = 10_000
 WATCHES = 1_000
-PAGE = os.sysconf("SC_PAGE_SIZE")
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def operation(number: int) -> Obj:
@@ -79,24 +76,6 @@ def _statuses(target: Target) -> Iterator[bytes]:
         path = STORED_OPERATIONS.path(NAMESPACE, body["metadata"]["name"], "status")
         patch = json.dumps({"status": body["status"]}).encode()
         yield target.send("PATCH", path, patch, "application/merge-patch+json")
-
-
-class Usage:
-    """What a process takes."""
-
-    def __init__(self, pid: int) -> None:
-        self._folder = Path(f"/proc/{pid}")
-
-    @property
-    def rss(self) -> float:
-        """MB."""
-        return int((self._folder / "statm").read_text().split()[1]) * PAGE / 1e6
-
-    @property
-    def cpu(self) -> float:
-        """Seconds."""
-        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def test_a_replica_with_a_large_fleet(
