@@ -72,6 +72,8 @@ class _Target:
     served: Served
     query: dict[str, str]
     attributes: Attributes
+    general: Attributes
+    """The same for all objects."""
     labels: tuple[str, ...]
     name: str
     """Of the stored object, or nothing for a list."""
@@ -153,9 +155,13 @@ class Express:
         headers = self._head(block, trusted)
         if headers is None or not audit_id:
             return False
-        decision = self._context.authorizer.known(headers.user, target.attributes)
+        # most have the right on all objects, and that is one entry in what is known
+        known = self._context.authorizer.known
+        decision = known(headers.user, target.general)
         if decision is None or not decision.allowed:
-            return False
+            decision = known(headers.user, target.attributes)
+            if decision is None or not decision.allowed:
+                return False
         verdict = self._auditor.judge(target.info, headers.user)
         if verdict.level > Level.METADATA or (verdict.level and "RequestReceived" not in verdict.omit_stages):
             # more is to be told of it than one event
@@ -345,7 +351,8 @@ def _parse_target(raw: bytes) -> _Target | None:
         info=info,
         served=served,
         query=query,
-        attributes=authz.of_request(info),
+        attributes=(attributes := authz.of_request(info)),
+        general=attributes._replace(name=""),
         labels=labels_of_read(info),
         name=served.face.stored_name(info.name) if info.name else "",
     )

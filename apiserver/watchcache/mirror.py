@@ -156,7 +156,7 @@ class Mirror:
                 except _Lost:
                     self._forget()
                     pause = 0.05
-                except (errors.KubeError, msgspec.MsgspecError) as error:
+                except (errors.KubeError, msgspec.MsgspecError, ValueError) as error:
                     self._complain(error)
                     if isinstance(error, errors.NotFound):
                         self._forget()  # the kind itself is gone, and with it all objects
