@@ -182,7 +182,7 @@ async def _fill(bench: Bench) -> None:
                 for number in range(OBJECTS)
             ]
         )
-        await load(arm.target, requests, clients=16, seconds=120, expected=201)
+        await load(arm.target, requests, clients=32, seconds=120, expected=201)
 
 
 def _report(bench: Bench) -> None:
