@@ -16,34 +16,45 @@ from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry, Selection
 from apiserver.watchcache.forms import Form
 from apiserver.watchcache.mirror import AT_ONCE
-from apiserver.watchcache.window import Event
+from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event
 
 log = logging.getLogger(__name__)
 
 BACKLOG_BYTES = 4 << 20
 """What may wait for one watcher: hundreds of events, or the largest single one."""
 
+GATHER_SECONDS = 0.005
+"""For how long events are gathered after some were written."""
+
 
 class Flusher:
-    """Writes what has been put aside for watchers, a part of them in each turn of the loop."""
+    """Writes what has been put aside for watchers, a part of them in each turn of the loop.
+
+    At once when it is quiet; while there is one event after the other, what comes in a few milliseconds goes
+    out together.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Watcher] = deque()
         self._scheduled = False
+        self._not_before = 0.0
 
     def add(self, watcher: Watcher) -> None:
         """Write to this watcher soon."""
         self._waiting.append(watcher)
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_at(self._not_before, self._flush)
 
     def _flush(self) -> None:
         for _ in range(min(AT_ONCE, len(self._waiting))):
             self._waiting.popleft().flush()
+        loop = asyncio.get_running_loop()
         self._scheduled = bool(self._waiting)
         if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop.call_soon(self._flush)
+        else:
+            self._not_before = loop.time() + GATHER_SECONDS
 
 
 class Watcher:
@@ -65,6 +76,8 @@ class Watcher:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._defined = not form.is_table
         """Whether the columns of the Table have been told; they are in the first event only."""
+        # texts, for their hashes are computed once
+        self._keys = {each: f"{form}/{each}" for each in (ADDED, MODIFIED, DELETED)}
         self._selection = selection
         self._bookmarks = bookmarks
         self._flusher = flusher
@@ -83,7 +96,7 @@ class Watcher:
         if not self._defined:
             self._put(chunk(self._line(event, seen_as)))
             return
-        key = (self.form, seen_as)
+        key = self._keys[seen_as]
         data = event.encoded.get(key)
         if data is None:
             data = event.encoded[key] = chunk(self._line(event, seen_as))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from apiserver.watchcache.entries import Entry
 
@@ -24,7 +23,7 @@ class Event:
         self.entry = entry
         self.before = before
         self.version = entry.version
-        self.encoded: dict[Any, bytes] = {}
+        self.encoded: dict[str, bytes] = {}
         """The bytes of the event while it is handed out, by form and transition."""
 
     def seen_by(self, matches: Callable[[Entry], bool]) -> str:
