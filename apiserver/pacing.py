@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-AT_ONCE: Final = 20
+AT_ONCE: Final = 16
 """Answers that may be out with no request having come since: less than what kube-apiserver keeps."""
-PAUSE_SECONDS: Final = 0.002
+PAUSE_SECONDS: Final = 0.008
 
 
 class Pacer:

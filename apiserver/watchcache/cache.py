@@ -19,7 +19,7 @@ from missioncontrol.kube.plain import PlainReader
 
 DRAIN_SECONDS = 2.0
 _STEPS = 20
-ENCODED_BYTES = 64 << 20
+ENCODED_BYTES = 48 << 20
 """What is kept encoded of all objects together."""
 
 

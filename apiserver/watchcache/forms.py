@@ -77,12 +77,17 @@ def pieces_of(entry: Entry, plural: str) -> Pieces:
 
 def _encoded(stored: Any, plural: str) -> Pieces:
     virtual = to_virtual(FACES, SERVED[plural].face, stored)
-    metadata = orjson.dumps(virtual.get("metadata") or {})
+    metadata = _dumps(virtual.get("metadata") or {})
     others = {
         member: value for member, value in virtual.items() if member not in ("apiVersion", "kind", "metadata")
     }
     rest = b"," + orjson.dumps(others)[1:-1] if others else b""
     return Pieces(metadata, rest)
+
+
+def _dumps(value: Any) -> bytes:
+    """Encoded to be kept: orjson's own result holds a buffer of 16 KiB, however short it is."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 @lru_cache(maxsize=256)
@@ -132,7 +137,7 @@ def _fixed_cells(plural: str, pieces: Pieces, now: datetime) -> list[tuple[bytes
         if column.clock:
             cells.append((b"", column, _only(virtual, column.clock)))
             continue
-        encoded = orjson.dumps(column.value(virtual, now))
+        encoded = _dumps(column.value(virtual, now))
         if cells and cells[-1][1] is None:
             cells[-1] = (cells[-1][0] + b"," + encoded, None, None)
         else:
