@@ -16,7 +16,8 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(if $(f
 export GOLDENS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries test lint types unit integration e2e benchmark soak fuzz generate demo demo-down lock
+.PHONY: help setup binaries test lint types unit integration conformance e2e benchmark soak fuzz generate demo \
+	demo-down lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +36,8 @@ setup: .venv/.ready ## Prepare the virtual environment; leaves the command at .v
 binaries: setup ## Fetch or build kube-apiserver, etcd, kubectl, opa … into the cache
 	@$(BIN)/missioncontrol local binaries
 
-test: setup binaries lint types unit ## Lint, types, unit, integration and end-to-end tests
-	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%) $(INTEGRATION:%=suite/%)
+test: setup binaries lint types unit ## Lint, types, unit, integration, conformance and end-to-end tests
+	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%) suite/tests/conformance $(INTEGRATION:%=suite/%)
 
 lint: setup ## Style, layer rules, and that generated files are up to date
 	$(BIN)/ruff check .
@@ -52,6 +53,9 @@ unit: setup ## Pure logic: fast, no processes
 
 integration: setup binaries ## Each part against real kube-apiservers
 	@+$(SIDE_BY_SIDE) $(INTEGRATION:%=suite/%)
+
+conformance: setup binaries ## The same requests to our API and to a custom resource: no client can tell them apart
+	$(PYTEST) tests/conformance -q
 
 e2e: setup binaries ## The whole system, driven by kubectl
 	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%)
@@ -76,6 +80,7 @@ fuzz: setup binaries ## Requests made from the OpenAPI document and from nothing
 
 generate: setup ## Write everything that is generated from missioncontrol/api
 	$(BIN)/python -m missioncontrol.api.emit
+	$(BIN)/python -m tests.conformance.report
 
 demo: setup binaries ## Start a control plane and two data planes, and play the story
 	@$(BIN)/missioncontrol demo

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ import yaml
 from aiohttp import StreamReader
 
 from apiserver import yamldoc
-from apiserver.negotiate import parse_clauses
+from apiserver.repeated import mark
 from apiserver.status import Failure, bad_request, failure, unsupported_media_type
 
 LIMIT = 3 * 1024 * 1024
@@ -27,13 +28,15 @@ ASIDE = 32 * 1024
 """Bytes that are decoded at once; more are decoded in a thread."""
 _MAX_DEPTH = 500
 _MAX_NODES = 1_000_000
-_YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
+_YAML_TYPES = frozenset({"application/yaml"})
 
 APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY)
-_OBJECT_TYPES = ("application/json", "application/yaml")
+# The third cannot be read, as with a custom resource, and yet is named in refusals.
+_OBJECT_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_PARAMETER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|\"(?:[^\"\\]|\\.)*\")\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,24 @@ def longer() -> Failure:
 
 def media_type(header: str | None) -> str:
     """The media type of a Content-Type header; absent means JSON, as `create --raw` has none."""
-    clauses = parse_clauses(header or "")
-    return clauses[0].media_type if clauses else "application/json"
+    kind, *parameters = (header or "application/json").split(";")
+    if not all(_PARAMETER.fullmatch(each) for each in parameters if each.strip()):
+        return ""
+    return kind.strip().lower()
 
 
-def decode_object(data: bytes, content_type: str | None) -> Decoded:
-    """The body of a create, update or delete."""
+def decode_object(data: bytes, content_type: str | None, *, keep: bool = False) -> Decoded:
+    """The body of a create, update or delete. With ``keep`` a key given twice is there twice, marked."""
+    decode = decode_json if object_type(content_type) == "application/json" else decode_yaml
+    return decode(data, keep=keep)
+
+
+def object_type(content_type: str | None) -> str:
+    """The media type of an object, or 415."""
     kind = media_type(content_type)
-    if kind == "application/json":
-        return decode_json(data)
-    if kind in _YAML_TYPES:
-        return decode_yaml(data)
-    raise unsupported_media_type(_OBJECT_TYPES)
+    if kind != "application/json" and kind not in _YAML_TYPES:
+        raise unsupported_media_type(_OBJECT_TYPES)
+    return kind
 
 
 def patch_type(content_type: str | None) -> str:
@@ -84,12 +93,12 @@ def patch_type(content_type: str | None) -> str:
     return kind
 
 
-def decode_json(data: bytes) -> Decoded:
+def decode_json(data: bytes, *, keep: bool = False) -> Decoded:
     """JSON; orjson judges the syntax, and the slower decoder runs to see keys given twice."""
     try:
         orjson.loads(data)
         repeated: list[tuple[int, str]] = []
-        value = json.loads(data, object_pairs_hook=lambda pairs: _object(pairs, repeated))
+        value = json.loads(data, object_pairs_hook=lambda pairs: _object(pairs, repeated, keep))
     except orjson.JSONDecodeError as error:
         # integers beyond 64 bits are JSON, but no number that Kubernetes could hold
         raise bad_request(f"the object provided is not valid JSON: {error}") from error
@@ -99,17 +108,17 @@ def decode_json(data: bytes) -> Decoded:
     return Decoded(value, _paths(value, repeated) if repeated else ())
 
 
-def decode_yaml(data: bytes) -> Decoded:
+def decode_yaml(data: bytes, *, keep: bool = False) -> Decoded:
     """One YAML document, read as Kubernetes does: timestamps stay text, anchors are limited.
 
     Most clients send JSON, which is YAML that is read a hundred times as fast.
     """
     if data.lstrip().startswith(b"{"):
         with contextlib.suppress(Failure):
-            return decode_json(data)
+            return decode_json(data, keep=keep)
     repeated: list[tuple[int, str]] = []
     try:
-        value = yamldoc.load(data.decode("utf-8"), lambda pairs: _object(pairs, repeated))
+        value = yamldoc.load(data.decode("utf-8"), lambda pairs: _object(pairs, repeated, keep))
     except yamldoc.TooLarge as error:
         raise too_large() from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -131,14 +140,16 @@ async def decoded(decode: Callable[[bytes], Decoded], data: bytes) -> Decoded:
     return decode(data) if len(data) <= ASIDE else await asyncio.to_thread(decode, data)
 
 
-def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[int, str]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[int, str]], keep: bool) -> dict[str, Any]:
     result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                repeated.append((id(result), key))
-            seen.add(key)
+    if len(result) == len(pairs):
+        return result
+    last = {key: index for index, (key, _) in enumerate(pairs)}
+    again = [(index, key) for index, (key, _) in enumerate(pairs) if last[key] != index]
+    if keep:
+        marked = {index: mark(key, index) for index, key in again}
+        return {marked.get(index, key): value for index, (key, value) in enumerate(pairs)}
+    repeated += [(id(result), key) for _, key in again]
     return result
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
@@ -94,10 +95,14 @@ class Call:
         """The decoded body, with `fieldValidation` applied to keys that are given twice."""
         return await self.decode_object(await self.read_body())
 
-    async def decode_object(self, data: bytes) -> Decoded:
-        """A body that was read already, decoded by its media type and checked."""
+    async def decode_object(self, data: bytes, *, keep: bool = False) -> Decoded:
+        """A body that was read already, decoded by its media type and checked.
+
+        With ``keep`` the keys given twice are there twice, marked, for the store to judge.
+        """
         content_type = self.headers.get("Content-Type")
-        return self.checked(await bodies.decoded(lambda each: bodies.decode_object(each, content_type), data))
+        decode = partial(bodies.decode_object, content_type=content_type, keep=keep)
+        return self.checked(await bodies.decoded(decode, data))
 
     def checked(self, decoded: Decoded, *, code: int = 400) -> Decoded:
         """The store cannot see keys given twice, so they are judged here, as it would have."""

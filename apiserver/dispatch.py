@@ -6,12 +6,14 @@ from typing import Final
 
 from aiohttp import web
 
+from apiserver.body import patch_type
 from apiserver.call import Call
 from apiserver.context import Context, Handler
 from apiserver.handlers import delete, nodes, operations, read, scale, watch, write
 from apiserver.kinds import GROUP, SERVED, Served
 from apiserver.requestinfo import RequestInfo, complaint
-from apiserver.status import Failure, bad_request, failure, method_not_allowed
+from apiserver.respond import caching
+from apiserver.status import bad_request, method_not_allowed, not_found
 from missioncontrol.api.registry import StoredAs
 from missioncontrol.api.resources import VERSION
 
@@ -42,7 +44,6 @@ _METHODS: Final = {
     "delete": "DELETE",
     "deletecollection": "DELETE",
 }
-_ON_COLLECTIONS: Final = frozenset({"list", "watch", "create", "deletecollection"})
 
 
 async def dispatch(context: Context, call: Call) -> web.StreamResponse:
@@ -50,30 +51,37 @@ async def dispatch(context: Context, call: Call) -> web.StreamResponse:
     info = call.info
     served = SERVED.get(info.resource)
     if served is None or (info.group, info.version) != (GROUP, VERSION) or not _is_place(served, info):
-        raise no_page()
+        return no_page(call)
     for what, name in (("Namespace", info.namespace), ("Name", info.name)):
         if why := complaint(name):
             raise bad_request(f'{what} parameter invalid: "{name}": {why}')
+    resource = served.info.resource
     handlers = _handlers(served, info)
     if handlers is None:
-        raise no_page()
+        raise not_found(resource, info.name)
     handler = handlers.get(info.verb)
     if handler is None:
-        raise method_not_allowed({_METHODS[verb] for verb in handlers})
+        allowed = {_METHODS[verb] for verb in handlers}
+        raise method_not_allowed(resource, info.verb if info.verb in _METHODS else "", allowed)
+    if info.verb in ("update", "patch") and not info.name:
+        if info.verb == "patch":
+            patch_type(call.headers.get("Content-Type"))
+        raise bad_request("name must be provided")
     return await handler(context, call, served)
 
 
 def _is_place(served: Served, info: RequestInfo) -> bool:
     """Whether the path has a namespace where there must be one, and none where there must not."""
-    if info.rest:
-        return False
     if not served.info.resource.namespaced:
         return not info.namespace
     return bool(info.namespace) or (not info.name and info.verb in ("list", "watch"))
 
 
 def _handlers(served: Served, info: RequestInfo) -> dict[str, Handler] | None:
-    """The handlers of a resource or subresource by verb: exactly what discovery says there is."""
+    """The handlers of a resource or subresource by verb: exactly what discovery says there is.
+
+    As with a custom resource, it does not matter for most verbs whether the path has a name.
+    """
     if info.subresource:
         subresource = served.info.subresource(info.subresource)
         if subresource is None:
@@ -89,10 +97,13 @@ def _handlers(served: Served, info: RequestInfo) -> dict[str, Handler] | None:
             by_verb = _OPERATION
         case _:
             by_verb = _STORED
-    on_collection = not info.name
-    return {verb: by_verb[verb] for verb in served.info.verbs if (verb in _ON_COLLECTIONS) == on_collection}
+    return {verb: by_verb[verb] for verb in served.info.verbs}
 
 
-def no_page() -> Failure:
-    """404 on a path that means nothing."""
-    return failure(404, "the server could not find the requested resource")
+def no_page(call: Call) -> web.Response:
+    """What Kubernetes answers on a path that means nothing."""
+    return web.Response(
+        status=404,
+        text="404 page not found\n",
+        headers={"X-Content-Type-Options": "nosniff", **caching(call)},
+    )

@@ -68,7 +68,8 @@ class Request(web.BaseRequest):
         headers.pop(hdrs.SERVER, None)
         if self.audit_id:
             headers["Audit-Id"] = self.audit_id
-        headers.setdefault("Cache-Control", "no-cache, private")
+        if "X-Forwarded-Uri" not in self.headers:  # kube-apiserver says so itself
+            headers.setdefault("Cache-Control", "no-cache, private")
         if self.begun is not None:
             self.begun(response.status)
 

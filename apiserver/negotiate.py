@@ -15,7 +15,8 @@ from apiserver.status import not_acceptable
 
 _META_GROUP = "meta.k8s.io"
 _META_VERSIONS = frozenset({"v1", "v1beta1"})
-OFFERED = ("application/json", "application/yaml")
+# The last is offered for errors alone, as with a custom resource.
+OFFERED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 _JSON_PATTERNS = frozenset({"application/json", "application/*", "*/*"})
 
 
@@ -55,9 +56,7 @@ def parse_clauses(header: str) -> list[Clause]:
         media_type, *parameters = (piece.strip() for piece in part.split(";"))
         if media_type:
             pairs = (pair.partition("=") for pair in parameters)
-            clauses.append(
-                Clause(media_type.lower(), {k.strip().lower(): v.strip().strip('"') for k, _, v in pairs})
-            )
+            clauses.append(Clause(media_type, {k.strip().lower(): v.strip().strip('"') for k, _, v in pairs}))
     return clauses
 
 
@@ -81,11 +80,11 @@ def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:
     if wanted is None:
         return Accepted(yaml=True) if yaml else JSON
     version = clause.parameters.get("v", "")
-    if clause.parameters.get("g") != _META_GROUP or version not in _META_VERSIONS or yaml:
+    if clause.parameters.get("g") != _META_GROUP or version not in _META_VERSIONS:
         return None
     for shape in shapes:
         if shape is not Shape.OBJECT and shape.value == wanted:
-            return Accepted(shape, version)
+            return Accepted(shape, version, yaml=yaml)
     return None
 
 

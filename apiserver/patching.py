@@ -111,4 +111,6 @@ def _remove(holder: Any, path: list[str]) -> None:
 
 
 def _failed(why: str) -> Failure:
-    return failure(422, f"the server rejected our request due to an error in our request: {why}")
+    # kube-apiserver keeps to itself what it was; the log and the client's own patch tell
+    del why
+    return failure(422, "the server rejected our request due to an error in our request", details={})

@@ -46,8 +46,8 @@ def parse(method: str, raw_path: str, query: Mapping[str, str]) -> RequestInfo:
     """Read method, path (still percent-encoded, without the query) and query."""
     path = unquote(raw_path)
     # as kube-apiserver reads it: a slash that came encoded parts segments as well, for it will there
-    segments = path.strip("/").split("/")
-    if len(segments) < 4 or segments[0] != "apis" or "" in segments:
+    segments = path.removeprefix("/").rstrip("/").split("/")
+    if len(segments) < 4 or segments[0] != "apis":
         return RequestInfo(method=method, path=path, verb=method.lower())
     _, group, version, *rest = segments
     legacy_watch = rest[0] == "watch" and len(rest) > 1

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import yaml
 from aiohttp import web
 
 from apiserver import negotiate
@@ -19,6 +18,7 @@ from apiserver.status import Failure
 from apiserver.table import include_object, partial, partial_list, table
 from apiserver.translate.face import Obj
 from apiserver.watchcache.bodies import is_compressed
+from apiserver.yamltext import to_yaml
 
 GZIP_FROM = 128 * 1024
 _NO_CACHE = "no-cache, private"
@@ -76,6 +76,12 @@ def plain(call: Call, document: Obj, *, status: int = 200) -> web.Response:
     return encoded(call, document, status=status, accepted=accept(call, negotiate.PLAIN))
 
 
+def status(call: Call, document: Obj, *, status: int) -> web.Response:
+    """A Status: it has no other shape, whatever was asked for."""
+    accepted = Accepted(yaml=accept(call, negotiate.SINGLE | negotiate.LIST).yaml)
+    return encoded(call, document, status=status, accepted=accepted)
+
+
 def encoded(
     call: Call,
     document: Any,
@@ -86,7 +92,7 @@ def encoded(
 ) -> web.Response:
     """The bytes and headers of a document."""
     if accepted.yaml:
-        data, content_type = yaml.safe_dump(document, sort_keys=True).encode(), "application/yaml"
+        data, content_type = to_yaml(document), "application/yaml"
     else:
         data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if _wants_pretty(call) else None)
         data, content_type = data + b"\n", "application/json"
@@ -130,7 +136,8 @@ def failed(call: Call, failure: Failure) -> web.Response:
 
 def finish(call: Call, response: web.Response) -> None:
     """What all responses with a body have: caching, warnings, compression of large ones."""
-    response.headers.setdefault("Cache-Control", _NO_CACHE)
+    for name, value in caching(call).items():
+        response.headers.setdefault(name, value)
     add_warnings(call, response)
     body = response.body
     if (
@@ -143,6 +150,11 @@ def finish(call: Call, response: web.Response) -> None:
         response.body = compressor.compress(body) + compressor.flush()
         response.headers["Content-Encoding"] = "gzip"
         response.headers.add("Vary", "Accept-Encoding")
+
+
+def caching(call: Call) -> dict[str, str]:
+    """The header that forbids caching, unless kube-apiserver asks for its client: it says so itself."""
+    return {} if "X-Forwarded-Uri" in call.headers else {"Cache-Control": _NO_CACHE}
 
 
 def add_warnings(call: Call, response: web.StreamResponse) -> None:

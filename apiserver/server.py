@@ -225,7 +225,7 @@ class ApiServer:
         if path == "/metrics":
             text = await asyncio.to_thread(generate_latest, self._metrics.registry)
             return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-        raise no_page()
+        return no_page(call)
 
     def _note(self, call: Call, response: web.StreamResponse, seconds: float) -> None:
         size = response.content_length if isinstance(response, web.Response) else None

@@ -68,7 +68,7 @@ def failure(
         "status": "Failure",
         "message": message,
         "reason": reason or _REASONS.get(code, "InternalError"),
-        **({"details": all_details} if all_details else {}),
+        **({"details": all_details} if all_details or details is not None else {}),
         "code": code,
     }
     return Failure(status, headers=all_headers)
@@ -91,11 +91,11 @@ def not_found(resource: Resource, name: str) -> Failure:
     return failure(404, f'{resource.group_resource} "{name}" not found', details=_details(resource, name))
 
 
-def method_not_allowed(allowed: Iterable[str]) -> Failure:
+def method_not_allowed(resource: Resource, verb: str, allowed: Iterable[str]) -> Failure:
     return failure(
         405,
-        "the server does not allow this method on the requested resource",
-        details={},
+        f'{verb} is not supported on resources of kind "{resource.group_resource}"',
+        details=_details(resource, ""),
         headers={"Allow": ", ".join(sorted(allowed))},
     )
 
@@ -123,7 +123,7 @@ def conflict(resource: Resource, name: str, why: str) -> Failure:
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def invalid(resource: Resource, name: str, causes: list[dict[str, str]]) -> Failure:
+def invalid(resource: Resource, name: str, causes: list[dict[str, str]], *, kind: str = "") -> Failure:
     """422 with every cause; each has a reason, a field and a message (without the field)."""
     texts = [
         f"{cause['field']}: {cause['message']}" if cause.get("field") else cause["message"]
@@ -132,8 +132,13 @@ def invalid(resource: Resource, name: str, causes: list[dict[str, str]]) -> Fail
     all_texts = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return failure(
         422,
-        f'{resource.kind}.{resource.group} "{name}" is invalid: {all_texts}',
-        details={"name": name, "group": resource.group, "kind": resource.kind, "causes": causes},
+        f'{kind or resource.kind}.{resource.group} "{name}" is invalid: {all_texts}',
+        details={
+            **({"name": name} if name else {}),
+            "group": resource.group,
+            "kind": kind or resource.kind,
+            "causes": causes,
+        },
     )
 
 

@@ -18,6 +18,8 @@ import aiohttp
 import orjson
 
 from apiserver.call import Call
+from apiserver.kinds import FACES
+from apiserver.repeated import encode
 from apiserver.status import Failure, failure, internal_error, store_unavailable, timed_out
 from apiserver.translate import statuses
 from apiserver.translate.face import Face, Obj
@@ -30,6 +32,7 @@ from missioncontrol.kube.transport import Response
 log = logging.getLogger(__name__)
 
 Query = Sequence[tuple[str, str]]
+NOTHING: Any = object()
 
 LIST_PARAMETERS = ("resourceVersion", "resourceVersionMatch", "limit", "continue", "labelSelector")
 WATCH_PARAMETERS = (*LIST_PARAMETERS, "timeoutSeconds", "allowWatchBookmarks", "sendInitialEvents")
@@ -64,11 +67,11 @@ class Store:
         method: str,
         path: str,
         *,
-        body: Any = None,
+        body: Any = NOTHING,
         query: Query = (),
         content_type: str = "application/json",
     ) -> Reply:
-        """Change something on behalf of the caller."""
+        """Change something on behalf of the caller; a body of bytes is sent as it is."""
         headers = {
             "Content-Type": content_type,
             "Impersonate-User": self._self,
@@ -84,7 +87,7 @@ class Store:
         path: str,
         *,
         query: Query,
-        body: Any = None,
+        body: Any = NOTHING,
         headers: dict[str, str] | None = None,
     ) -> Reply:
         try:
@@ -93,7 +96,7 @@ class Store:
                 method,
                 path,
                 query=list(query),
-                body=None if body is None else orjson.dumps(body),
+                body=_encoded(body),
                 headers=headers,
                 timeout=call.remaining(),
                 retry=False,
@@ -151,7 +154,13 @@ class Store:
             return timed_out()
         if not status:
             return failure(response.status, "the store refused the request", headers=headers)
-        return Failure({**statuses.to_virtual(face, status), "code": response.status}, headers=headers)
+        return Failure({**statuses.to_virtual(FACES, face, status), "code": response.status}, headers=headers)
+
+
+def _encoded(body: Any) -> bytes | None:
+    if body is NOTHING:
+        return None
+    return body if isinstance(body, bytes) else encode(body)
 
 
 def _status_in(response: Response) -> Obj:

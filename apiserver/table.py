@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from apiserver.negotiate import Accepted
 from apiserver.status import bad_request
 from apiserver.translate.face import Obj
 from missioncontrol.api.columns import Column
+from missioncontrol.api.emit import snapshot
 
 INCLUDE_OBJECT = ("None", "Metadata", "Object")
 
@@ -40,9 +42,9 @@ def table(
         "metadata": {
             member: metadata[member]
             for member in ("resourceVersion", "continue", "remainingItemCount")
-            if member in metadata
+            if metadata.get(member)
         },
-        "columnDefinitions": [column.definition() for column in columns] if definitions else [],
+        "columnDefinitions": definitions_of(columns) if definitions else [],
         "rows": [
             {
                 "cells": [column.value(item, now) for column in columns],
@@ -51,6 +53,19 @@ def table(
             for item in objects
         ],
     }
+
+
+def definitions_of(columns: tuple[Column, ...]) -> list[Obj]:
+    """The columns as a Table defines them."""
+    name, *others = (column.definition() for column in columns)
+    return [{**name, "description": _name_description()}, *others]
+
+
+@functools.cache
+def _name_description() -> str:
+    """What Kubernetes itself says of the name in every Table."""
+    metadata = snapshot.load()["meta"]["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]
+    return str(metadata["properties"]["name"]["description"])
 
 
 def _row_object(item: Obj, include: str, accepted: Accepted) -> Any:

@@ -36,12 +36,13 @@ class BadKey(yaml.YAMLError):
 
 
 def load(text: str, make_object: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> Any:
-    """The one document in a text. ``make_object`` is told all pairs, also of keys given twice."""
+    """The first document in a text. ``make_object`` is told all pairs, also of keys given twice."""
     _measure(text)
     loader = _Loader(text)
     loader.make_object = make_object
     try:
-        return loader.get_single_data()
+        # what follows is not looked at, as in Kubernetes
+        return loader.get_data() if loader.check_data() else None
     finally:
         loader.dispose()
 

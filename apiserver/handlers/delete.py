@@ -8,6 +8,7 @@ and removes them, on the virtual object.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -16,13 +17,14 @@ from apiserver import body as bodies
 from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context, attributes_of
+from apiserver.handlers import refusals
 from apiserver.handlers.read import field_selector, object_path
 from apiserver.kinds import FACES, Served, typed_operation
 from apiserver.negotiate import LIST, SINGLE
 from apiserver.status import Failure, bad_request, failure
 from apiserver.storage import Reply
+from apiserver.translate import managed, statuses
 from apiserver.translate import options as delete_options
-from apiserver.translate import statuses
 from apiserver.translate.face import Obj
 from apiserver.translate.objects import list_to_virtual, to_virtual
 from missioncontrol.api.names import Finalizer
@@ -40,7 +42,7 @@ _PROPAGATION = frozenset({Finalizer.STORED_ORPHAN, Finalizer.STORED_FOREGROUND_D
 async def delete(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """DELETE of an object."""
     respond.accept(call, SINGLE)
-    options = delete_options.to_stored(served.face, await _options(call))
+    options = delete_options.to_stored(served.face, await _options(context, call, served))
     await _require_typed(context, call, served)
     reply = await _delete(context, call, served, object_path(call, served), options)
     return _deleted(call, served, reply)
@@ -49,7 +51,7 @@ async def delete(context: Context, call: Call, served: Served) -> web.StreamResp
 async def deletecollection(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """DELETE of a collection: each object for itself where the policy needs more than one step."""
     respond.accept(call, LIST)
-    options = delete_options.to_stored(served.face, await _options(call))
+    options = delete_options.to_stored(served.face, await _options(context, call, served))
     query = [
         *call.pick(["labelSelector", "resourceVersion", "limit", "continue"]),
         *field_selector(call, served),
@@ -59,8 +61,9 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
     if policy in ("Orphan", "Foreground"):
         listed = await context.store.read(call, served.face, path, query)
         items = listed.get("items") or []
-        gone = [await _delete_item(context, call, served, item, options) for item in items]
-        return respond.many(call, served, list_to_virtual(FACES, served.face, {**listed, "items": gone}))
+        for item in items:
+            await _delete_item(context, call, served, item, options)
+        return respond.many(call, served, list_to_virtual(FACES, served.face, listed))
     reply = await context.store.write(
         call, served.face, "DELETE", path, body=_background(options), query=query
     )
@@ -69,7 +72,7 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
             if _PROPAGATION & set(_finalizers(item)):
                 await _delete_item(context, call, served, item, options)
     if reply.body.get("kind") == "Status":
-        return respond.plain(call, statuses.to_virtual(served.face, reply.body), status=reply.status)
+        return respond.status(call, statuses.to_virtual(FACES, served.face, reply.body), status=reply.status)
     return respond.many(call, served, list_to_virtual(FACES, served.face, reply.body))
 
 
@@ -83,16 +86,14 @@ async def _require_typed(context: Context, call: Call, served: Served) -> None:
         await context.require(call, attributes_of(kind, "delete", namespace=call.info.namespace, name=name))
 
 
-async def _delete_item(context: Context, call: Call, served: Served, item: Obj, options: Obj) -> Obj:
+async def _delete_item(context: Context, call: Call, served: Served, item: Obj, options: Obj) -> None:
     metadata = item.get("metadata") or {}
     path = served.info.stored.path(metadata.get("namespace"), metadata.get("name"))
     try:
-        reply = await _delete(context, call, served, path, options)
+        await _delete(context, call, served, path, options)
     except Failure as refusal:
         if refusal.code != 404:
             raise
-        return item
-    return item if reply.body.get("kind") == "Status" else reply.body
 
 
 async def _delete(context: Context, call: Call, served: Served, path: str, options: Obj) -> Reply:
@@ -103,8 +104,36 @@ async def _delete(context: Context, call: Call, served: Served, path: str, optio
     reply = await context.store.write(call, served.face, "DELETE", path, body=_background(options))
     if policy == "Background" and _PROPAGATION & set(_finalizers(reply.body)) and not _is_dry(options):
         # this policy takes back what an earlier deletion had asked for
-        return await _patch_finalizers(context, call, served, path, reply.body, _POLICIES["Background"])
+        patched = await _patch_finalizers(context, call, served, path, reply.body, _POLICIES["Background"])
+        return patched if _finalizers(patched.body) else Reply(200, _gone(served, patched.body))
     return reply
+
+
+def _gone(served: Served, stored: Obj) -> Obj:
+    """What the store says of an object that was deleted at once."""
+    metadata, resource = stored["metadata"], served.info.stored
+    details = {
+        "name": metadata["name"],
+        "group": resource.group,
+        "kind": resource.plural,
+        "uid": metadata["uid"],
+    }
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": details,
+    }
+
+
+def _as_deleted(stored: Obj) -> Obj:
+    """How the object would look after a deletion that waits for its finalizers."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    metadata = stored["metadata"]
+    generation = metadata.get("generation", 0) + 1
+    deleted = {"deletionTimestamp": now, "deletionGracePeriodSeconds": 0, "generation": generation}
+    return {**stored, "metadata": {**metadata, **deleted}}
 
 
 async def _delete_with_finalizer(
@@ -118,12 +147,12 @@ async def _delete_with_finalizer(
             if metadata.get("deletionTimestamp"):
                 # nothing can be added any more, only the other policy's finalizer be taken back
                 kept = tuple(each for each in _POLICIES[policy] if each in _finalizers(stored))
-                return await _patch_finalizers(context, call, served, path, stored, kept)
+                return await _patch_finalizers(context, call, served, path, stored, kept, options=options)
             reply = await _patch_finalizers(
                 context, call, served, path, stored, _POLICIES[policy], options=options
             )
             if _is_dry(options):
-                return reply
+                return Reply(200, _as_deleted(reply.body))
             deletion = _background(options)
             if (options.get("preconditions") or {}).get("resourceVersion"):
                 changed = (reply.body.get("metadata") or {}).get("resourceVersion")
@@ -154,7 +183,7 @@ async def _patch_finalizers(
     version = (stored.get("metadata") or {}).get("resourceVersion")
     patch: Obj = {"metadata": {"resourceVersion": version, "finalizers": wanted or None}}
     query = [("dryRun", "All")] if options is not None and _is_dry(options) else []
-    query.append(("fieldManager", call.field_manager()))
+    query.append(("fieldManager", managed.DELETION))
     return await context.store.write(
         call, served.face, "PATCH", path, body=patch, query=query, content_type=bodies.MERGE_PATCH
     )
@@ -185,15 +214,22 @@ def _check_preconditions(served: Served, metadata: Obj, options: Obj) -> None:
             )
 
 
-async def _options(call: Call) -> Obj:
+async def _options(context: Context, call: Call, served: Served) -> Obj:
     """DeleteOptions from the body or, only without one, from the query."""
     data = await call.read_body()
+    try:
+        return await _read_options(call, data)
+    except Failure as problem:
+        raise await refusals.of_deletion(context, call, served, data, problem) from problem
+
+
+async def _read_options(call: Call, data: bytes) -> Obj:
     if data.strip():
         value = (await call.decode_object(data)).value
-        if not isinstance(value, dict):
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or value.get("kind") not in (None, "DeleteOptions"):
             raise bad_request("the body of a DELETE must be DeleteOptions")
-        if value.get("kind") not in (None, "DeleteOptions"):
-            raise bad_request(f"the body of a DELETE must be DeleteOptions, not {value['kind']}")
         return value
     options: Obj = {}
     query = call.query
@@ -238,5 +274,5 @@ def _finalizers(stored: Any) -> list[str]:
 
 def _deleted(call: Call, served: Served, reply: Reply) -> web.StreamResponse:
     if reply.body.get("kind") == "Status":
-        return respond.plain(call, statuses.to_virtual(served.face, reply.body), status=reply.status)
+        return respond.status(call, statuses.to_virtual(FACES, served.face, reply.body), status=reply.status)
     return respond.single(call, served, to_virtual(FACES, served.face, reply.body), status=reply.status)

@@ -11,6 +11,7 @@ import gzip
 
 from aiohttp import web
 
+from apiserver import respond
 from apiserver.call import Call
 from apiserver.kinds import GROUP, GROUP_VERSION
 from apiserver.negotiate import Clause, parse_clauses
@@ -56,6 +57,8 @@ def answer(call: Call) -> web.Response:
     header = ",".join(call.headers.getall("Accept", ())) or "application/json"
     document = _negotiated(path, parse_clauses(header))
     headers = {"ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
+    if path.startswith("/apis/"):
+        headers = respond.caching(call)  # as of all older discovery documents
     if path == f"/openapi/v3/apis/{GROUP_VERSION}" and call.query.get("hash") == document.etag.strip('"'):
         headers["Cache-Control"] = f"public, immutable, max-age={_IMMUTABLE_SECONDS}"
     if _matches(call.headers.get("If-None-Match", ""), document.etag):

@@ -19,7 +19,7 @@ from apiserver import body as bodies
 from apiserver import respond
 from apiserver.call import Call, warning
 from apiserver.context import Context, attributes_of
-from apiserver.handlers import write
+from apiserver.handlers import refusals, write
 from apiserver.kinds import CLUSTERS, DATACENTERS, FACES, OPERATIONS, SERVED, Served, typed_operation
 from apiserver.negotiate import SINGLE
 from apiserver.selectors import FieldTerm, format_fields
@@ -40,7 +40,7 @@ ATTEMPTS = 5
 async def create(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """POST of an operation."""
     respond.accept(call, SINGLE)
-    body = write.checked(served, (await call.read_object()).value)
+    body = await write.read_object(context, call, served)
     return await _create(context, call, served, to_stored(FACES, served.face, body))
 
 
@@ -49,8 +49,11 @@ async def create_for_cluster(context: Context, call: Call, _: Served) -> web.Str
     respond.accept(call, SINGLE)
     served = SERVED[OPERATIONS_BY_SINGULAR[call.info.subresource].resource.plural]
     data = await call.read_body()
-    given = (await call.decode_object(data)).value if data.strip() else {}
-    body = write.checked(served, _completed(served, call.info.name, given))
+    given = (await call.decode_object(data, keep=True)).value if data.strip() else {}
+    body = _completed(served, call.info.name, given)
+    problem = refusals.mistaken(served, body)
+    if problem is not None:
+        raise problem
     name = (body.get("spec") or {}).get("clusterName")
     if name != call.info.name:
         cause = {
@@ -89,7 +92,13 @@ async def patch(context: Context, call: Call, served: Served) -> web.StreamRespo
 async def _create(
     context: Context, call: Call, served: Served, stored: Obj, *, by_path: bool = False
 ) -> web.StreamResponse:
-    await _refuse_impossible(context, call, served, stored, by_path=by_path)
+    try:
+        await _refuse_impossible(context, call, served, stored, by_path=by_path)
+    except Failure as refusal:
+        # what any resource would refuse comes first: a namespace that is missing, a name that is none
+        raise await refusals.of_body(
+            context, call, served, stored, refusal, content_type="application/json"
+        ) from refusal
     reply: Reply = await write.create_stored(context, call, served, stored)
     virtual = to_virtual(FACES, served.face, reply.body)
     if call.dry_run:

@@ -19,7 +19,7 @@ from apiserver.context import Context
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import LIST, SINGLE, Shape
 from apiserver.selectors import FieldTerm, format_fields, parse_fields, parse_labels
-from apiserver.status import bad_request
+from apiserver.status import Failure, bad_request
 from apiserver.storage import LIST_PARAMETERS
 from apiserver.translate.objects import list_to_virtual, to_virtual
 from apiserver.watchcache import forms
@@ -168,7 +168,10 @@ def field_selector(call: Call, served: Served) -> list[tuple[str, str]]:
 
 def select(reader: EntryReader, call: Call, served: Served) -> Selection | None:
     """What the request is about, among cached objects; None when that cannot be told from the cache."""
-    labels = parse_labels(call.query.get("labelSelector"))
+    try:
+        labels = parse_labels(call.query.get("labelSelector"))
+    except Failure:
+        return None  # the store knows more operators, and says better what it does not know
     return selection(reader, call.info.namespace, _stored_terms(call, served), labels)
 
 

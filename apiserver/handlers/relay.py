@@ -39,9 +39,7 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
     include_object(call.query.get("includeObject"))
     bookmarks = call.flag("allowWatchBookmarks")
     path = served.info.stored.path(call.info.namespace or None)
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
-    )
+    response = web.StreamResponse(headers={"Content-Type": "application/json", **respond.caching(call)})
     response.enable_chunked_encoding()
     try:
         async with context.store.watch(call, served.face, path, _query(call, served)) as stream:

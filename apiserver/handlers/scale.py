@@ -11,18 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from apiserver import body as bodies
 from apiserver import patching, respond
-from apiserver.call import Call
+from apiserver.call import MANAGER_LIMIT, Call
 from apiserver.context import Context
 from apiserver.handlers.write import write_query
 from apiserver.kinds import CLUSTERS, DATACENTERS, Served
 from apiserver.negotiate import PLAIN
 from apiserver.status import MODIFIED, Failure, bad_request, conflict, invalid, not_found
 from apiserver.translate.face import Obj
-from missioncontrol.api.resources import SCALES
+from missioncontrol.api.resources import SCALES, Resource
 from missioncontrol.planning.scale import Refusal, spread
 from missioncontrol.validation.cluster import spec_view
 from missioncontrol.validation.datacenters import DatacenterView
@@ -61,6 +62,7 @@ async def get(context: Context, call: Call, served: Served) -> web.StreamRespons
 async def update(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """PUT of a Scale, as autoscalers and `kubectl scale --current-replicas` send it."""
     respond.accept(call, PLAIN)
+    _check_options(call, "UpdateOptions")
     body = (await call.read_object()).value
     return await _change(context, call, served, lambda _: body)
 
@@ -69,6 +71,7 @@ async def patch(context: Context, call: Call, served: Served) -> web.StreamRespo
     """PATCH of a Scale, as `kubectl scale` sends it."""
     respond.accept(call, PLAIN)
     kind = bodies.patch_type(call.headers.get("Content-Type"))
+    _check_options(call, "PatchOptions")
     data = await call.read_body()
     if kind == bodies.APPLY and not call.query.get("fieldManager"):
         cause = {
@@ -89,6 +92,21 @@ async def patch(context: Context, call: Call, served: Served) -> web.StreamRespo
         return patching.merge(base, value)
 
     return await _change(context, call, served, patched)
+
+
+def _check_options(call: Call, kind: str) -> None:
+    """The parameters of the write: a change of nothing never reaches the store, which would check them."""
+    dry, manager = call.query.getall("dryRun", []), call.query.get("fieldManager", "")
+    causes = []
+    if any(each not in ("All", "") for each in dry):
+        shown = orjson.dumps(dry).decode()
+        message = f'Unsupported value: {shown}: supported values: "All"'
+        causes.append({"reason": "FieldValueNotSupported", "message": message, "field": "dryRun"})
+    if len(manager.encode()) > MANAGER_LIMIT:
+        message = f"Too long: may not be more than {MANAGER_LIMIT} bytes"
+        causes.append({"reason": "FieldValueTooLong", "message": message, "field": "fieldManager"})
+    if causes:
+        raise invalid(Resource("meta.k8s.io", "v1", "", kind), "", causes)
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:
@@ -169,17 +187,25 @@ def scale_of(target: Target) -> Obj:
 
 def _checked(target: Target, wanted: Any) -> tuple[int, bool]:
     """The number asked for, and whether the caller insists on the version that it has seen."""
-    if not isinstance(wanted, dict) or wanted.get("kind") != "Scale":
+    if not isinstance(wanted, dict) or wanted.get("kind") not in (None, "", "Scale"):
         raise bad_request("the object provided is unrecognized (must be of type Scale)")
-    if wanted.get("apiVersion") != SCALES.api_version:
+    if wanted.get("apiVersion") not in (None, "", SCALES.api_version):
         raise bad_request(
             f"the API version in the data ({wanted.get('apiVersion')}) does not match the expected "
             f"API version ({SCALES.api_version})"
         )
     metadata, resource = _metadata(wanted), target.served.info.resource
-    if metadata.get("name") not in (None, "", target.name):
+    if not metadata.get("name"):
+        raise bad_request(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
+    if metadata["name"] != target.name:
         raise bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
+        )
+    if metadata.get("namespace") not in (None, "", target.owner["metadata"].get("namespace")):
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
         )
     version = metadata.get("resourceVersion")
     if version and version != target.version:

@@ -130,9 +130,7 @@ async def _stream(
     call: Call, mirror: Mirror, watcher: Watcher, begin: _Beginning, wanted: _Wanted
 ) -> web.StreamResponse:
     deadline = time.monotonic() + wanted.seconds
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
-    )
+    response = web.StreamResponse(headers={"Content-Type": "application/json", **respond.caching(call)})
     response.enable_chunked_encoding()
     respond.add_warnings(call, response)
     try:

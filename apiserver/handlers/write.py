@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -12,14 +14,20 @@ from apiserver import respond
 from apiserver.authz import denied
 from apiserver.call import Call
 from apiserver.context import Context, attributes_of
+from apiserver.handlers import refusals
 from apiserver.handlers.read import object_path
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import SINGLE
-from apiserver.status import Failure, bad_request, invalid
+from apiserver.status import Failure
 from apiserver.storage import WRITE_PARAMETERS, Reply
 from apiserver.translate import patches
 from apiserver.translate.face import Obj
 from apiserver.translate.objects import to_stored, to_virtual
+
+GENERATED_FROM = 58
+"""Characters of generateName that are used."""
+GENERATE_ATTEMPTS = 8
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 BeforeCreate = Callable[[Context, Call, Served, Obj], Awaitable[None]]
 
@@ -27,21 +35,55 @@ BeforeCreate = Callable[[Context, Call, Served, Obj], Awaitable[None]]
 async def create(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """POST to a collection."""
     respond.accept(call, SINGLE)
-    body = checked(served, (await call.read_object()).value)
+    body = await read_object(context, call, served)
     reply = await create_stored(context, call, served, to_stored(FACES, served.face, body))
     return _written(call, served, reply)
 
 
+async def read_object(context: Context, call: Call, served: Served) -> Obj:
+    """The body of a create or an update: an object of this kind, or a refusal."""
+    data = await call.read_body()
+    bodies.object_type(call.headers.get("Content-Type"))
+    try:
+        value = (await call.decode_object(data, keep=True)).value
+    except Failure as problem:
+        raise await refusals.of_body(context, call, served, data, problem) from problem
+    return await checked(context, call, served, value, data)
+
+
+async def checked(context: Context, call: Call, served: Served, value: Any, data: bytes) -> Obj:
+    """The body, if it is an object of this kind. The store cannot judge that: it knows the kind otherwise."""
+    problem = refusals.mistaken(served, value)
+    if problem is None:
+        assert isinstance(value, dict)
+        return value
+    raise await refusals.of_object(context, call, served, value, data, problem)
+
+
 async def create_stored(context: Context, call: Call, served: Served, stored: Obj) -> Reply:
     """Create an object that is already in its stored form."""
-    path = served.info.stored.path(call.info.namespace or None)
-    return await context.store.write(call, served.face, "POST", path, body=stored, query=write_query(call))
+    path, query = served.info.stored.path(call.info.namespace or None), write_query(call)
+    metadata = stored.get("metadata")
+    base = metadata.get("generateName") if isinstance(metadata, dict) and not metadata.get("name") else None
+    if not served.face.prefix or not isinstance(base, str) or not base:
+        return await context.store.write(call, served.face, "POST", path, body=stored, query=query)
+    # the store would cut the name as if what it puts before were a part of it
+    base = served.face.stored_name(str(served.face.virtual_name(base))[:GENERATED_FROM])
+    for attempt in range(GENERATE_ATTEMPTS):
+        name = base + "".join(secrets.choice(_LETTERS) for _ in range(5))
+        named = {**stored, "metadata": {**stored["metadata"], "name": name}}
+        try:
+            return await context.store.write(call, served.face, "POST", path, body=named, query=query)
+        except Failure as refusal:
+            if refusal.status.get("reason") != "AlreadyExists" or attempt == GENERATE_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 async def update(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """PUT of an object or its status."""
     respond.accept(call, SINGLE)
-    body = checked(served, (await call.read_object()).value, name=call.info.name)
+    body = await read_object(context, call, served)
     stored = to_stored(FACES, served.face, body)
     path = object_path(call, served)
     reply = await context.store.write(call, served.face, "PUT", path, body=stored, query=write_query(call))
@@ -60,7 +102,7 @@ async def patch_stored(
 ) -> Reply:
     """Send the translated patch to the store. ``before_create`` may refuse an apply that would create."""
     kind = bodies.patch_type(call.headers.get("Content-Type"))
-    body = await _patch_body(call, served, kind)
+    body = await _patch_body(context, call, served, kind)
     apply = kind == bodies.APPLY
     if apply and not call.info.subresource:
         await _check_create(context, call, served, body, before_create)
@@ -71,15 +113,23 @@ async def patch_stored(
     )
 
 
-async def _patch_body(call: Call, served: Served, kind: str) -> Any:
+async def _patch_body(context: Context, call: Call, served: Served, kind: str) -> Any:
     data = await call.read_body()
+    decode = bodies.decode_yaml if kind == bodies.APPLY else bodies.decode_json
+    try:
+        value = (await bodies.decoded(partial(decode, keep=True), data)).value
+    except Failure as problem:
+        raise await refusals.of_body(context, call, served, data, problem, content_type=kind) from problem
     if kind == bodies.APPLY:
-        value = call.checked(await bodies.decoded(bodies.decode_yaml, data)).value
-        return patches.apply_to_stored(FACES, served.face, _apply_checked(served, value))
-    value = call.checked(await bodies.decoded(bodies.decode_json, data), code=422).value
-    if kind == bodies.MERGE_PATCH:
-        return patches.merge_to_stored(FACES, served.face, value) if isinstance(value, dict) else value
-    return patches.json_to_stored(FACES, served.face, value) if isinstance(value, list) else value
+        wrong = refusals.mistaken(served, value, partial=True)
+        if wrong is not None:
+            raise await refusals.of_object(context, call, served, value, data, wrong)
+        return patches.apply_to_stored(FACES, served.face, value)
+    if kind == bodies.MERGE_PATCH and isinstance(value, dict):
+        return patches.merge_to_stored(FACES, served.face, value)
+    if kind == bodies.JSON_PATCH and isinstance(value, list):
+        return patches.json_to_stored(FACES, served.face, value)
+    return data
 
 
 async def _check_create(
@@ -93,13 +143,18 @@ async def _check_create(
         return
     try:
         await context.store.read(call, served.face, object_path(call, served))
-    except Failure as failure:
-        if failure.code != 404:
+    except Failure as missing:
+        if missing.code != 404:
             raise
         if not decision.allowed:
-            raise denied(call.user, attributes, decision.reason) from failure
+            raise denied(call.user, attributes, decision.reason) from missing
         if before_create is not None:
-            await before_create(context, call, served, body)
+            try:
+                await before_create(context, call, served, body)
+            except Failure as refusal:
+                raise await refusals.of_body(
+                    context, call, served, body, refusal, content_type=bodies.APPLY
+                ) from refusal
 
 
 def write_query(call: Call, *, apply: bool = False) -> list[tuple[str, str]]:
@@ -107,50 +162,6 @@ def write_query(call: Call, *, apply: bool = False) -> list[tuple[str, str]]:
     query = call.pick(WRITE_PARAMETERS)
     manager = call.query.get("fieldManager", "") if apply else call.field_manager()
     return [*query, ("fieldManager", manager)] if manager else query
-
-
-def checked(served: Served, value: Any, *, name: str = "") -> Obj:
-    """The body as an object of this kind. The store cannot judge that: it knows the kind by another name."""
-    resource = served.info.resource
-    if not isinstance(value, dict):
-        raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind})")
-    given, kind = value.get("apiVersion"), value.get("kind")
-    if not kind or not isinstance(kind, str):
-        raise bad_request("Object 'Kind' is missing in the body of the request")
-    if not given or not isinstance(given, str):
-        raise bad_request("Object 'apiVersion' is missing in the body of the request")
-    if given != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({given}) does not match the expected "
-            f"API version ({resource.api_version})"
-        )
-    if kind != resource.kind:
-        metadata = value.get("metadata")
-        own = metadata.get("name") if isinstance(metadata, dict) else ""
-        cause = {
-            "reason": "FieldValueInvalid",
-            "field": "kind",
-            "message": f'Invalid value: "{kind}": must be {resource.kind}',
-        }
-        raise invalid(resource, name or str(own or ""), [cause])
-    return value
-
-
-def _apply_checked(served: Served, value: Any) -> Obj:
-    resource = served.info.resource
-    if not isinstance(value, dict):
-        raise bad_request("error decoding YAML: the patch must be an object")
-    given = value.get("apiVersion")
-    if given is not None and given != resource.api_version:
-        raise bad_request(
-            f"Incorrect version specified in apply patch. Specified patch version: {given}, "
-            f"expected: {resource.api_version}"
-        )
-    if value.get("kind") not in (None, resource.kind):
-        raise bad_request(
-            f"the kind in the patch ({value['kind']}) does not match the expected one ({resource.kind})"
-        )
-    return value
 
 
 def _written(call: Call, served: Served, reply: Reply) -> web.StreamResponse:

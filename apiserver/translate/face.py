@@ -20,7 +20,11 @@ Obj = dict[str, Any]
 _UID_VERSION: Final = 14  # the position of the version digit in a UUID's text
 _STORED_VERSION: Final = "4"
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[489][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-_UID_IN_TEXT = re.compile(rf"(UID in (?:the )?(?:precondition|record|object meta)(?:: | \())({_UID.pattern})")
+_UID_IN_TEXT = re.compile(
+    r"(UID in (?:the )?(?:precondition|record|object meta)(?:: | \()"
+    r'|metadata\.uid: Invalid value: "|specified uid )'
+    rf"({_UID.pattern})"
+)
 
 
 def swap_uid(uid: Any, digit: str) -> Any:
@@ -38,6 +42,11 @@ def swap_uid(uid: Any, digit: str) -> Any:
     else:
         return uid
     return uid[:_UID_VERSION] + other + uid[_UID_VERSION + 1 :]
+
+
+def swap_uids(text: str, digit: str) -> str:
+    """A text with every UID in it of the other side."""
+    return _UID.sub(lambda found: str(swap_uid(found[0], digit)), text)
 
 
 def stored_owner_uid(uid: Any) -> Any:
@@ -92,8 +101,16 @@ class Face:
             (rf"\b{stored.plural}\.{re.escape(stored.group)}\b", virtual.group_resource),
             (rf"\b{stored.kind}\.{re.escape(stored.group)}\b", f"{virtual.kind}.{virtual.group}"),
             # not the word alone: "Operation cannot be fulfilled" is how every conflict begins
-            (rf"(\bKind=\"?|\bmust be |\bas an? |\(){stored.kind}\b(?![\w.-])", rf"\g<1>{virtual.kind}"),
+            (
+                rf"(\bKind=\"?|\bmust be |\bof type |\bas an? |\(){stored.kind}\b(?![\w.-])",
+                rf"\g<1>{virtual.kind}",
+            ),
             (rf"\b{stored.kind}(?= in version \")", virtual.kind),
+            (rf'^{stored.kind}(?=\.\S+ "[^"]*" is invalid)', virtual.kind),
+            (
+                rf"/registry/{re.escape(stored.group)}/{stored.plural}/",
+                f"/registry/{virtual.group}/{virtual.plural}/",
+            ),
         ]
         if self.argument:
             rules += [

@@ -13,6 +13,9 @@ from typing import Any
 from apiserver.translate.face import Face, Obj, stored_owner_uid
 from missioncontrol.api.names import Finalizer
 
+DELETION = "missioncontrol-deletion"
+"""The field manager of propagation finalizers."""
+
 _FINALIZERS_STORED = {
     Finalizer.ORPHAN: Finalizer.STORED_ORPHAN,
     Finalizer.FOREGROUND_DELETION: Finalizer.STORED_FOREGROUND_DELETION,
@@ -33,7 +36,7 @@ def virtual_finalizer(finalizer: Any) -> Any:
 def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
     """The entries of a stored object; `owners` maps stored UIDs of owners to the ones shown."""
     return _each(
-        entries,
+        _shown(entries),
         lambda entry: _entry(
             entry,
             version=(face.stored.api_version, face.virtual.api_version),
@@ -56,6 +59,13 @@ def to_stored(face: Face, entries: Any) -> Any:
             owner=stored_owner_uid,
         ),
     )
+
+
+def _shown(entries: Any) -> Any:
+    """Without what a deletion adds: in Kubernetes nobody owns the finalizers that it sets."""
+    if not isinstance(entries, list):
+        return entries
+    return [each for each in entries if not isinstance(each, dict) or each.get("manager") != DELETION]
 
 
 def _each(entries: Any, translate: Callable[[Obj], Obj]) -> Any:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.translate import managed
+from apiserver.repeated import plain
+from apiserver.translate import lastapplied, managed
 from apiserver.translate.face import Face, Faces, Obj
 
 
@@ -52,7 +53,9 @@ def to_stored(faces: Faces, face: Face, virtual: Obj, *, whole: bool = True) -> 
 
 def metadata_to_virtual(faces: Faces, face: Face, stored: Obj) -> Obj:
     """An object's metadata as users see it."""
-    virtual = dict(stored)
+    virtual = dict(
+        lastapplied.translated(stored, face.stored.api_version, lambda value: to_virtual(faces, face, value))
+    )
     owners: dict[str, str] = {}
     for member in ("name", "generateName"):
         if member in stored:
@@ -78,7 +81,9 @@ def metadata_to_virtual(faces: Faces, face: Face, stored: Obj) -> Obj:
 
 def metadata_to_stored(faces: Faces, face: Face, virtual: Obj) -> Obj:
     """An object's metadata as it is stored."""
-    stored = dict(virtual)
+    stored = dict(
+        lastapplied.translated(virtual, face.virtual.api_version, lambda value: to_stored(faces, face, value))
+    )
     for member in ("name", "generateName"):
         if member in virtual:
             stored[member] = face.stored_name(virtual[member])
@@ -102,8 +107,8 @@ def _spec_to_virtual(face: Face, spec: Obj) -> Obj:
 
 
 def _spec_to_stored(face: Face, spec: Obj, *, whole: bool) -> Obj:
-    stored: Obj = {name: value for name, value in spec.items() if name in face.common}
-    own = {name: value for name, value in spec.items() if name not in face.common}
+    stored: Obj = {name: value for name, value in spec.items() if plain(name) in face.common}
+    own = {name: value for name, value in spec.items() if plain(name) not in face.common}
     if whole:
         stored["type"] = face.virtual.kind
     if whole or own:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Final
+from typing import Any, Final
 
-from apiserver.translate.face import Face, Obj
+from apiserver.translate.face import Face, Faces, Obj, swap_uids
+from apiserver.translate.objects import to_virtual as object_to_virtual
+
+_QUOTED_OBJECT = re.compile(r'"(?:\{\\"(?:[^"\\]|\\.)*\})"')
 
 # The rules of our own webhooks are the rules of the kind: to users they come from the API itself.
 _OWN_WEBHOOK: Final = re.compile(
@@ -13,19 +17,40 @@ _OWN_WEBHOOK: Final = re.compile(
 )
 
 
-def to_virtual(face: Face, status: Obj) -> Obj:
+def to_virtual(faces: Faces, face: Face, status: Obj) -> Obj:
     """An error or success of the store as the user's own API would have said it."""
     virtual = dict(status)
     if isinstance(status.get("message"), str):
-        virtual["message"] = face.text(_OWN_WEBHOOK.sub("", status["message"]))
+        virtual["message"] = text(faces, face, _OWN_WEBHOOK.sub("", status["message"]))
     details = status.get("details")
     if isinstance(details, dict):
-        virtual["details"] = _details(face, details)
+        virtual["details"] = _details(faces, face, details)
     return virtual
 
 
-def _details(face: Face, details: Obj) -> Obj:
+def text(faces: Faces, face: Face, sentence: Any) -> Any:
+    """A sentence of the store. Some refusals quote the whole object: it is shown as its user knows it."""
+    if not isinstance(sentence, str):
+        return sentence
+    return face.text(_QUOTED_OBJECT.sub(lambda found: _quoted(faces, face, found[0]), sentence))
+
+
+def _quoted(faces: Faces, face: Face, quoted: str) -> str:
+    try:
+        stored = json.loads(json.loads(quoted))
+    except ValueError:
+        return quoted
+    virtual = json.dumps(
+        object_to_virtual(faces, face, stored), separators=(",", ":"), sort_keys=True, ensure_ascii=False
+    )
+    return json.dumps(virtual, ensure_ascii=False)
+
+
+def _details(faces: Faces, face: Face, details: Obj) -> Obj:
     virtual = dict(details)
+    if details.get("kind") == face.stored.kind:
+        virtual["kind"] = face.virtual.kind
+        virtual |= {"name": face.virtual_name(details["name"])} if "name" in details else {}
     if details.get("group") == face.stored.group:
         virtual["group"] = face.virtual.group
         kinds = {face.stored.plural: face.virtual.plural, face.stored.kind: face.virtual.kind}
@@ -37,15 +62,17 @@ def _details(face: Face, details: Obj) -> Obj:
             virtual["uid"] = face.swap_uid(details["uid"])
     if isinstance(details.get("causes"), list):
         virtual["causes"] = [
-            _cause(face, cause) if isinstance(cause, dict) else cause for cause in details["causes"]
+            _cause(faces, face, cause) if isinstance(cause, dict) else cause for cause in details["causes"]
         ]
     return virtual
 
 
-def _cause(face: Face, cause: Obj) -> Obj:
+def _cause(faces: Faces, face: Face, cause: Obj) -> Obj:
     virtual = dict(cause)
     if "message" in cause:
-        virtual["message"] = face.text(cause["message"])
+        virtual["message"] = text(faces, face, cause["message"])
+        if cause.get("field") == "metadata.uid" and isinstance(cause["message"], str):
+            virtual["message"] = swap_uids(virtual["message"], face.uid_version)
     if "field" in cause:
         virtual["field"] = face.field_path(cause["field"])
     return virtual

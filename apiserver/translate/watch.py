@@ -13,5 +13,5 @@ def event_to_virtual(faces: Faces, face: Face, event: Obj) -> Obj:
     if not isinstance(item, dict):
         return event
     if event.get("type") == "ERROR" or item.get("kind") == "Status":
-        return {**event, "object": statuses.to_virtual(face, item)}
+        return {**event, "object": statuses.to_virtual(faces, face, item)}
     return {**event, "object": to_virtual(faces, face, item)}

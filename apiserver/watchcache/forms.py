@@ -17,7 +17,7 @@ import orjson
 
 from apiserver.kinds import FACES, SERVED
 from apiserver.negotiate import Accepted, Shape
-from apiserver.table import include_object
+from apiserver.table import definitions_of, include_object
 from apiserver.translate.objects import to_virtual
 from apiserver.watchcache.entries import Entry
 from apiserver.watchcache.window import BOOKMARK, DELETED, Event
@@ -162,7 +162,9 @@ def _only(virtual: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
 
 def collection(form: Form, items: Iterable[Parts], version: int) -> Parts:
     """A list of items at a version."""
-    metadata = orjson.dumps({"resourceVersion": str(version)})
+    # an empty token is what kube-apiserver says of whole lists, too; its Tables leave it out
+    token = {} if form.is_table else {"continue": ""}
+    metadata = orjson.dumps({**token, "resourceVersion": str(version)})
     parts: Parts = [_collection_head(form), metadata]
     parts.append(b',"rows":[' if form.is_table else b',"items":[')
     between = False
@@ -191,7 +193,7 @@ def _table_head(form: Form, *, definitions: bool) -> bytes:
     head = {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{form.version}",
-        "columnDefinitions": [column.definition() for column in columns] if definitions else [],
+        "columnDefinitions": definitions_of(columns) if definitions else [],
     }
     return orjson.dumps(head)[:-1] + b',"metadata":'
 

@@ -98,7 +98,7 @@ def text(*path: str) -> Value:
 
     def value(obj: Object, now: datetime) -> Cell:
         found = at(obj, *path)
-        return found if isinstance(found, str | int | float | bool) else ""
+        return found if isinstance(found, str | int | float | bool) else None
 
     return value
 
@@ -187,9 +187,7 @@ def progress(obj: Object, now: datetime) -> Cell:
 NAME = Column(
     "Name", "string", "Name of the object, unique in its namespace.", 0, text("metadata", "name"), "name"
 )
-AGE = Column(
-    "Age", "string", "How long the object exists.", 0, age, clock=(("metadata", "creationTimestamp"),)
-)
+AGE = Column("Age", "date", "How long the object exists.", 0, age, clock=(("metadata", "creationTimestamp"),))
 MESSAGE = Column("Message", "string", "What is going on, in a sentence.", 0, text("status", "message"))
 WIDE_MESSAGE = Column("Message", "string", "What is going on, in a sentence.", 1, text("status", "message"))
 

@@ -44,7 +44,6 @@ class StoredAs(Enum):
 
 # What the outside does to objects of a kind, as verbs of the API
 ALL_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-OPERATION_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "watch")
 STATUS_VERBS: Final = ("get", "patch", "update")
 
 
@@ -128,7 +127,7 @@ def _operation(
         description=description,
         spec=spec,
         status=OperationStatus,
-        verbs=OPERATION_VERBS,
+        verbs=ALL_VERBS,
         columns=c.OPERATION_COLUMNS,
         short_names=short_names,
         subresources=(Subresource("cancel", resource, ("create",)), _status(resource)),

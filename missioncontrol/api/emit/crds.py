@@ -161,25 +161,31 @@ def operations_schema(stored: StoredKind) -> JsonSchema:
                 "message": f"spec.{member} goes with type {kind}, and with it alone",
             }
         )
-    required = set(schema["required"])
-    rules += [
-        {
-            "rule": _unchanged(name, required=name in required),
-            "message": "an operation cannot be changed once it exists; create another one",
-            "fieldPath": f".{name}",
-        }
-        for name, member in schema["properties"].items()
-        if name not in _MUTABLE and (member["type"] != "object" or member.get("properties"))
-    ]
+    for name, member in schema["properties"].items():
+        if name in _MUTABLE:
+            continue
+        own = [f"{name}.{below}" for below in member.get("properties", {})]
+        rules += [
+            {
+                "rule": _unchanged(path, required=path in schema["required"]),
+                "message": "an operation cannot be changed once it exists; create another one",
+                "fieldPath": f".{path}",
+            }
+            for path in (own if member["type"] == "object" else [name])
+        ]
     schema["x-kubernetes-validations"] = rules
     return schema
 
 
-def _unchanged(name: str, *, required: bool) -> str:
-    """The CEL rule that a member of an object stays what it is."""
+def _unchanged(path: str, *, required: bool) -> str:
+    """The CEL rule that a member of an object, or one of a member's own, stays what it is."""
     if required:
-        return f"self.{name} == oldSelf.{name}"
-    return f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})"
+        return f"self.{path} == oldSelf.{path}"
+    outer, _, inner = path.rpartition(".")
+    # which kind's arguments there are is a rule of its own
+    there = f"!has(self.{outer}) || !has(oldSelf.{outer}) || " if inner and outer else ""
+    same = f"has(self.{path}) == has(oldSelf.{path}) && (!has(self.{path}) || self.{path} == oldSelf.{path})"
+    return f"{there}({same})" if there else same
 
 
 def crd(kind: CrdKind) -> dict[str, Any]:

@@ -81,12 +81,9 @@ async def test_what_is_no_request(facade: Facade, data: bytes, code: int) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "code", "reason"),
     [
-        ("GET", "/nothing", 404, "NotFound"),
-        ("GET", "/", 404, "NotFound"),
-        ("GET", f"{GV}/nonsense", 404, "NotFound"),
-        ("GET", "/apis/missioncontrol.io/v9/dataplanes", 404, "NotFound"),
+        ("GET", f"{GV}/dataplanes/x/nonsense", 404, "NotFound"),
         ("OPTIONS", f"{GV}/dataplanes", 405, "MethodNotAllowed"),
-        ("PUT", f"{GV}/dataplanes", 405, "MethodNotAllowed"),
+        ("PUT", f"{GV}/dataplanes", 400, "BadRequest"),
         ("POST", "/version", 405, "MethodNotAllowed"),
         ("POST", GV, 405, "MethodNotAllowed"),
     ],
@@ -102,6 +99,13 @@ async def test_paths_and_methods_that_are_none(
         assert answer.headers["Cache-Control"] == "no-cache, private"
         if code == 405:
             assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/", f"{GV}/nonsense", "/apis/missioncontrol.io/v9/dataplanes"])
+async def test_paths_that_are_none_are_told_as_by_kubernetes(proxy: Proxy, path: str) -> None:
+    async with proxy.request("GET", path) as answer:
+        assert (answer.status, await answer.text()) == (404, "404 page not found\n")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_no_answer_tells_what_serves_it(proxy: Proxy, namespace: str) -> None:

@@ -51,7 +51,7 @@ def test_an_operation_is_stored_once_and_seen_twice(
     )
     assert "cannot be changed" in refused
     assert "rollingrestart." not in refused.replace("rollingrestart.missioncontrol.io", "")
-    assert "MethodNotAllowed" in kubectl.fails("replace", "-f", "-", stdin=typed)
+    assert "Conflict" in kubectl.fails("replace", "-f", "-", stdin=typed)
     kubectl("delete", "operation", "rollingrestart.r1")
     assert "not found" in kubectl.fails("get", "rollingrestart", "r1")
 

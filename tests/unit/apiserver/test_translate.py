@@ -339,7 +339,7 @@ def test_a_status_with_causes() -> None:
             ],
         },
     }
-    virtual = statuses.to_virtual(RESTART, status)
+    virtual = statuses.to_virtual(FACES, RESTART, status)
     assert virtual["message"].endswith('conflict with "x" using missioncontrol.io/v1alpha1: .spec.racks')
     assert virtual["details"] == {
         "name": "r1",

@@ -159,7 +159,9 @@ def test_bytes_say_what_objects_say(plural: str, include: str) -> None:
     served = SERVED[plural]
     objects = [stored("a", 3, phase="Running"), stored("b", 5)]
     entries = [READER.read(json.dumps(each).encode()) for each in objects]
-    listed = list_to_virtual(FACES, served.face, {"metadata": {"resourceVersion": "9"}, "items": objects})
+    listed = list_to_virtual(
+        FACES, served.face, {"metadata": {"continue": "", "resourceVersion": "9"}, "items": objects}
+    )
     accepted = Accepted(Shape.TABLE, "v1")
     expected = {
         Shape.OBJECT: listed,

@@ -1,0 +1,122 @@
+"""The differences from a native resource that stay, with their reasons; docs/api-conformance.md has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where answers may differ; `*` stands for anything. A difference that no answer shows is a fault."""
+
+    what: str
+    reason: str
+    cases: str = "*"
+    requests: str = "*"
+    places: str = "*"
+    arm: str = ""
+
+
+DIFFERENCES: Final[tuple[Difference, ...]] = (
+    Difference(
+        what="A dry run of an operation answers with `status.plan`.",
+        reason="It is made by the API server, and tells what the operation would do before it exists; a "
+        "custom resource has nobody who could.",
+        cases="*/RollingRestart",
+        requests="*dryRun=All*",
+        places="body.status",
+    ),
+    Difference(
+        what="The same, in YAML.",
+        reason="As above.",
+        cases="*/RollingRestart",
+        requests="*create as application/yaml",
+        places="body",
+    ),
+    Difference(
+        what="405 names the methods that are allowed, in the header Allow.",
+        reason="HTTP demands it; kube-apiserver leaves it out for custom resources.",
+        places="headers.Allow",
+    ),
+    Difference(
+        what="An object that is being deleted already takes no other policy that needs a finalizer.",
+        reason="The finalizers of the garbage collector stand under other names on the stored object, and a "
+        "custom resource takes no new ones then. A policy that is waited for can be taken back.",
+        cases="delete/policies after each other/*",
+        places="body.metadata.*",
+    ),
+    Difference(
+        what="The same, for a collection.",
+        reason="As above.",
+        cases="delete/a collection with finalizers/*",
+        places="body.items[*].metadata.*",
+    ),
+    Difference(
+        what="The same, for a dry run.",
+        reason="As above.",
+        cases="delete/refused deletes/*",
+        requests="*dryRun in the foreground*",
+        places="body.metadata.finalizers",
+    ),
+    Difference(
+        what="What is wrong with a Scale is said in words that help.",
+        reason="A cluster's replicas are the sizes of its datacenters, so the API server itself judges them "
+        "and says which numbers would work. For a custom resource kube-apiserver tells its own internals "
+        "(`no kind is registered for the type v1.Scale`), some of them as 500.",
+        cases="subresources/refused scales/*",
+    ),
+    Difference(
+        what="A Scale that changes nothing writes nothing.",
+        reason="Nobody owns the number of replicas: the sizes of datacenters are fields of a list with one "
+        "owner. So applying to /scale never conflicts; and it creates no 500 as with a custom resource.",
+        cases="subresources/scale/*",
+        requests="1[2-5]. *",
+    ),
+    Difference(
+        what="Keys that YAML repeats are named by their path, or with the line of one-line JSON.",
+        reason="The store is sent JSON, for the body has to be translated.",
+        requests="*twice in YAML*",
+        places="headers.Warning*",
+    ),
+    Difference(
+        what="The same, in refusals.",
+        reason="As above.",
+        requests="*twice in YAML*",
+        places="body.message",
+    ),
+    Difference(
+        what="The same, for apply.",
+        reason="As above.",
+        requests="*a repeated key*",
+    ),
+    Difference(
+        what="Repeated fields of an operation may be named in another order.",
+        reason="Its own arguments are stored behind those that all operations have.",
+        cases="validation/unknown and repeated fields/RollingRestart",
+        requests="*twice, fieldValidation=Strict*",
+        places="body.message",
+    ),
+    Difference(
+        what="An error for a client that takes protobuf alone is JSON.",
+        reason="No client can read protobuf of this group's objects; the code says what is wrong.",
+        requests="*application/vnd.kubernetes.protobuf",
+    ),
+    Difference(
+        what="Cells of Tables are computed.",
+        reason="JSON paths, all that a custom resource has, can say neither how many nodes of how many are "
+        "ready nor since when a data plane is away. The definitions of the columns are the same in kind.",
+        places="body.*cells[*]",
+    ),
+    Difference(
+        what="The same, in YAML.",
+        reason="As above.",
+        requests="*application/yaml;as=Table*",
+        places="body",
+    ),
+    Difference(
+        what="`as=PartialObjectMetadataList` for a single object is 406, before anything is done.",
+        reason="A custom resource does what was asked, writes included, and then answers 500.",
+        requests="*as=PartialObjectMetadataList*",
+    ),
+)
