@@ -16,7 +16,7 @@ from tests.conformance.api import Api, Exchange
 # What clients read. Others are kube-apiserver's own (audit and flow control), or of the connection.
 HEADERS = (
     "Content-Type", "Warning", "Retry-After", "Allow", "Cache-Control", "Etag", "Vary", "Content-Encoding",
-    "X-Content-Type-Options", "Location", "Www-Authenticate", "Expires", "Accept-Patch", "Connection",
+    "X-Content-Type-Options", "Location", "Www-Authenticate", "Expires", "Accept-Patch",
     "Upgrade", "Sec-Websocket-Protocol",
 )  # fmt: skip
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
