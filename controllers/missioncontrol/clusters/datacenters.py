@@ -73,6 +73,8 @@ def view(snapshot: Snapshot, rollout: Rollout, datacenter: Datacenter) -> View:
     error = (
         f"; its plane's operator says: {plane.placed.error}" if plane.placed and plane.placed.error else ""
     )
+    if facts is not None and facts.complaint and facts.complaint not in error:
+        error += f"; its operator says: {facts.complaint}"
     return View(
         datacenter, phase, why, message + error, phase is Phase.READY, facts, absent=False, granted=granted
     )

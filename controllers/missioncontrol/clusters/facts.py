@@ -184,6 +184,8 @@ class DatacenterFacts:
     version: str = ""
     stopped: bool = False
     """Whether it was stopped on purpose."""
+    complaint: str = ""
+    """Why its operator does not carry out its spec."""
 
     @property
     def ready_nodes(self) -> int:

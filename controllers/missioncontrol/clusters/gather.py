@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -156,7 +156,13 @@ def _facts(obj: Object, pods: list[Pod]) -> DatacenterFacts:
         nodes=tuple(_node(pod, statuses.get(pod.metadata.name) or {}) for pod in pods),
         version=str(obj.spec.get("serverVersion") or ""),
         stopped=bool(obj.spec.get("stopped")) and holds(conditions, Condition.STOPPED),
+        complaint=_complaint(conditions),
     )
+
+
+def _complaint(conditions: Sequence[Mapping[str, Any]]) -> str:
+    refused = (each for each in conditions if each.get("type") == Condition.VALID)
+    return next((str(each.get("message") or "") for each in refused if each.get("status") == "False"), "")
 
 
 def _node(pod: Pod, told: Mapping[str, Any]) -> Node:
