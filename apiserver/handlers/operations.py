@@ -118,11 +118,13 @@ async def _refuse_impossible(
     outcome = _plan(served, stored["spec"], situation)
     if isinstance(outcome, Refusal):
         face = served.face
+        # why it is impossible tells what the cluster is like, and not everybody may know
+        may_know = await _may_read(context, call, str(stored["spec"]["clusterName"]), "the reason")
         causes = [
             {
                 "reason": cause.reason.value,
                 "field": face.field_path(cause.field),
-                "message": face.text(cause.message),
+                "message": face.text(cause.message) if may_know else cause.message.partition(":")[0],
             }
             for cause in outcome.causes
         ]
@@ -193,12 +195,21 @@ def _plan(served: Served, spec: Obj, situation: Situation) -> Plan | Refusal:
     return catalog.plan(typed, situation.cluster, situation.datacenters, others=situation.others)
 
 
+async def _may_read(context: Context, call: Call, cluster: str, what: str) -> bool:
+    """Whether the caller may read the cluster; if not, a warning says that something is not shown."""
+    attributes = attributes_of(CLUSTERS, "get", namespace=call.info.namespace, name=cluster)
+    allowed = await context.may(call, attributes)
+    if not allowed:
+        call.warnings.append(
+            warning(f"{what} is not shown: you may not read missioncontrolcluster {cluster}")
+        )
+    return allowed
+
+
 async def _with_plan(context: Context, call: Call, served: Served, virtual: Obj, stored: Obj) -> Obj:
     """The answer to a dry run: the object with the plan in its status, for whoever may read the cluster."""
     spec = stored.get("spec") or {}
-    name, namespace = str(spec.get("clusterName") or ""), call.info.namespace
-    if not await context.may(call, attributes_of(CLUSTERS, "get", namespace=namespace, name=name)):
-        call.warnings.append(warning(f"the plan is not shown: you may not read missioncontrolcluster {name}"))
+    if not await _may_read(context, call, str(spec.get("clusterName") or ""), "the plan"):
         return virtual
     outcome = _plan(served, spec, await _gather(context, call, spec, with_others=True))
     if isinstance(outcome, Refusal):

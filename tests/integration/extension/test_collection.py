@@ -230,6 +230,21 @@ def test_the_view_carries_out_policies_too(world: World, cluster: Make) -> None:
     assert "ownerReferences" not in world.admin.get(world.path("configmaps", "orphan"))["metadata"]
 
 
+def test_a_collection_goes_in_the_foreground_and_leaves_orphans(world: World, cluster: Make) -> None:
+    for number in range(6):
+        demo = world.make(CLUSTERS, cluster(f"c{number}"))
+        world.note(f"of-c{number}", owned_by(demo))
+    path = world.path(CLUSTERS)
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"}
+    world.admin.request("DELETE", path, options, query={"fieldSelector": "metadata.name!=c0"})
+    until(lambda: len(world.admin.get(path)["items"]) == 1, "all but one are gone")
+    world.admin.request("DELETE", path, {**options, "propagationPolicy": "Foreground"})
+    until(lambda: not world.admin.get(path)["items"], "the last one is gone")
+    until(lambda: world.gone("configmaps", "of-c0"), "its dependent went before it")
+    for number in range(1, 6):
+        assert "ownerReferences" not in world.admin.get(world.path("configmaps", f"of-c{number}"))["metadata"]
+
+
 def test_a_cluster_scoped_owner_and_one_in_another_namespace(
     world: World, site: Site, cluster: Make, make_namespace: object
 ) -> None:
