@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from missioncontrol.api.model import LIST_SET, Int32, KubeModel, Rule, Schema
+from missioncontrol.api.model import LIST_ATOMIC, LIST_SET, Int32, KubeModel, Rule, Schema
 from missioncontrol.api.operations import OperationSpec
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
@@ -136,6 +136,30 @@ class TokenMoveArguments(KubeModel):
     )
 
 
+class NodeReplacementArguments(KubeModel):
+    """The arguments of a replacement."""
+
+    nodes: Annotated[list[Name], LIST_ATOMIC] = Field(
+        min_length=1,
+        max_length=300,
+        description="Nodes to replace, by the names of their pods, one after the other in this order. Their "
+        "disks are given up: each new node streams its data from the others.",
+    )
+
+
+class DatacenterStopArguments(KubeModel):
+    """The arguments of a stop."""
+
+    allow_last: bool = Field(
+        False,
+        description="Stop also the last datacenter of the cluster that runs: no data can be read then.",
+    )
+
+
+class DatacenterStartArguments(KubeModel):
+    """The arguments of a start: there are none."""
+
+
 class CleanupSpec(OperationSpec, CleanupArguments):
     """Every node drops the data that it is no longer a replica of."""
 
@@ -166,3 +190,15 @@ class FlushSpec(OperationSpec, FlushArguments):
 
 class TokenMoveSpec(OperationSpec, TokenMoveArguments):
     """Nodes take other tokens, one node after the other."""
+
+
+class NodeReplacementSpec(OperationSpec, NodeReplacementArguments):
+    """New nodes with empty disks take the place of nodes, one after the other."""
+
+
+class DatacenterStopSpec(OperationSpec, DatacenterStopArguments):
+    """All nodes of datacenters are stopped; their data is kept."""
+
+
+class DatacenterStartSpec(OperationSpec, DatacenterStartArguments):
+    """Stopped datacenters run again."""

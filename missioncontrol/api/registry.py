@@ -178,6 +178,12 @@ OPERATION_KINDS: Final[tuple[KindInfo, ...]] = (
     _operation(
         r.TOKEN_MOVES, "Moves nodes to other tokens, one at a time.", o.TokenMoveSpec, o.TokenMoveArguments
     ),
+    _operation(
+        r.NODE_REPLACEMENTS,
+        "Gives up nodes with their disks and has new ones take their place, one after the other.",
+        o.NodeReplacementSpec,
+        o.NodeReplacementArguments,
+    ),
 )
 
 _CLUSTER: Final = KindInfo(

@@ -155,6 +155,7 @@ COMPACTIONS: Final = Resource(VIRTUAL_GROUP, VERSION, "compactions", "Compaction
 GARBAGE_COLLECTIONS: Final = Resource(VIRTUAL_GROUP, VERSION, "garbagecollections", "GarbageCollection")
 FLUSHES: Final = Resource(VIRTUAL_GROUP, VERSION, "flushes", "Flush")
 TOKEN_MOVES: Final = Resource(VIRTUAL_GROUP, VERSION, "tokenmoves", "TokenMove")
+NODE_REPLACEMENTS: Final = Resource(VIRTUAL_GROUP, VERSION, "nodereplacements", "NodeReplacement")
 OPERATIONS: Final = Resource(VIRTUAL_GROUP, VERSION, "operations", "Operation")
 DATACENTERS: Final = Resource(VIRTUAL_GROUP, VERSION, "datacenters", "Datacenter")
 DATABASE_NODES: Final = Resource(VIRTUAL_GROUP, VERSION, "databasenodes", "DatabaseNode")

@@ -13,15 +13,20 @@ from typing import Any, Final
 from missioncontrol.planning.plans import Outlook, Plan, Refusal, Step, busy, unfit
 from missioncontrol.validation.causes import Cause, duplicate, forbidden, invalid, not_found
 from missioncontrol.validation.cluster import spec_view
-from missioncontrol.validation.values import integer, mapping, text
+from missioncontrol.validation.values import integer, mapping, sequence, text
 
 Chooser = Callable[[Outlook], list[str]]
 Causes = Callable[[Outlook, list[str]], Iterator[Cause]]
 Steps = Callable[["Entry", Outlook, list[str]], Iterator[Step]]
+Mends = Callable[[Outlook, str], bool]
 
 
 def _as_listed(outlook: Outlook) -> list[str]:
     return outlook.wanted or list(outlook.known)
+
+
+def _mends_nothing(_: Outlook, __: str) -> bool:
+    return False
 
 
 def _no_more(_: Outlook, __: list[str]) -> Iterator[Cause]:
@@ -59,6 +64,8 @@ class Entry:
     causes: Causes = _no_more
     steps: Steps = _by_rack
     more: str = ""
+    mends: Mends = _mends_nothing
+    """Whether a datacenter that is not ready is one because of what the operation mends."""
 
     def step(self, outlook: Outlook, datacenter: str, rack: str, pods: Sequence[str]) -> Step:
         """A step, with what stays available meanwhile."""
@@ -79,7 +86,8 @@ class Entry:
             return Refusal(tuple(causes))
         steps = tuple(self.steps(self, outlook, chosen))
         touched = list(dict.fromkeys(step.datacenter for step in steps))
-        blocking = (*unfit(outlook, touched), *busy(others if self.exclusive else ()))
+        whole = [each for each in touched if not self.mends(outlook, each)]
+        blocking = (*unfit(outlook, whole), *busy(others if self.exclusive else ()))
         name = text(outlook.spec.get("clusterName"))
         return Plan(name, self.does, steps, blocking, pace=_pace(outlook), more=self.more)
 
@@ -192,6 +200,40 @@ def _by_token(entry: Entry, outlook: Outlook, chosen: list[str]) -> Iterator[Ste
                 yield entry.step(outlook, name, rack, pods)
 
 
+# --- node replacement ----------------------------------------------------------------------------
+
+
+def _to_replace(outlook: Outlook) -> list[str]:
+    return [text(pod) for pod in sequence(outlook.arguments.get("nodes"))]
+
+
+def _replacement_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
+    places, pods = outlook.places(), _to_replace(outlook)
+    for index, pod in enumerate(pods):
+        path = f"{outlook.member}.nodes[{index}]"
+        if pod in pods[:index]:
+            yield duplicate(path, pod)
+        elif pod not in places or places[pod][0] not in chosen:
+            yield not_found(path, pod, f"no node of {', '.join(chosen) or 'the cluster'} has this name")
+    for name in chosen:
+        given = [pod for pod in pods if places.get(pod, ("", ""))[0] == name]
+        if given and outlook.size(name) <= len(set(given)):
+            detail = f"nothing would be left of {name} from which the new nodes could stream their data"
+            yield forbidden(f"{outlook.member}.nodes", detail)
+
+
+def _by_node(entry: Entry, outlook: Outlook, chosen: list[str]) -> Iterator[Step]:
+    places = outlook.places()
+    for pod in _to_replace(outlook):
+        yield entry.step(outlook, *places[pod], [pod])
+
+
+def _down_but_replaced(outlook: Outlook, name: str) -> bool:
+    """Whether all nodes of a datacenter that do not serve are among those that are replaced."""
+    down = {str(node["name"]) for node in outlook.nodes(name) if not node.get("ready")}
+    return bool(down) and down <= set(_to_replace(outlook))
+
+
 _ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("RollingRestart", "restart", "restarts", "restarted", takes_down=True, downwards=True),
     Entry("Cleanup", "cleanup", "cleans up", "cleaned up"),
@@ -208,6 +250,17 @@ _ENTRIES: Final[tuple[Entry, ...]] = (
         choose=_all_but_the_source,
         causes=_rebuild_causes,
         more="until a node is rebuilt, it may not answer with all of its data",
+    ),
+    Entry(
+        "NodeReplacement",
+        "replace",
+        "replaces",
+        "replaced",
+        takes_down=True,
+        causes=_replacement_causes,
+        steps=_by_node,
+        mends=_down_but_replaced,
+        more="their disks are given up",
     ),
     Entry("TokenMove", "move", "moves", "moved", causes=_move_causes, steps=_by_token),
 )

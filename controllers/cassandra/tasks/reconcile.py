@@ -21,7 +21,7 @@ from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.status import timestamp
-from controllers.cassandra.tasks import on_datacenter, on_pods, on_racks
+from controllers.cassandra.tasks import on_datacenter, on_nodes, on_pods, on_racks
 from controllers.cassandra.tasks import status as statuses
 from controllers.cassandra.tasks.calls import TaskMemory
 from controllers.cassandra.tasks.commands import (
@@ -168,9 +168,9 @@ class TaskReconciler:
             case DatacenterCommand():
                 return await on_datacenter.refresh(scene)
             case ReplaceCommand():
-                sentence = "terminal error: spec.jobs[0].command: replacenode is not supported yet"
-                await scene.end(statuses.ended(task, now=now, error=sentence))
-                return Terminal(sentence)
+                # the datacenter's own reconciler writes the same status
+                async with shared.lock:
+                    return await on_nodes.step(scene)
             case _:
                 # no two may decide about the StatefulSets of a datacenter at the same time
                 async with shared.lock:

@@ -20,7 +20,7 @@ from controllers.cassandra.tasks.commands import Facts
 from controllers.cassandra.tasks.task import Task
 from controllers.runtime import EventRecorder
 from controllers.runtime.events import EventType
-from missioncontrol.api.names import Component, EventReason
+from missioncontrol.api.names import Component, EventReason, pod_name
 from missioncontrol.api.resources import CASSANDRA_TASKS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.views import Object
@@ -60,7 +60,10 @@ class Scene:
     def facts(self) -> Facts:
         """What the arguments of the task may name."""
         racks = tuple(rack.name for rack in self.datacenter.racks)
-        return Facts(racks, tuple(sorted(pod.name for pod in self.pods())))
+        views = self.tools.caches.statefulsets.by(BY_DATACENTER, self.task.datacenter)
+        # also the pods that are not there at this moment
+        expected = {pod_name(view.metadata.name, n) for view in views for n in range(view.spec.replicas)}
+        return Facts(racks, tuple(sorted(expected | {pod.name for pod in self.pods()})))
 
     def snapshot(self) -> Snapshot:
         """The whole datacenter, from caches."""

@@ -187,4 +187,6 @@ def _nodes(number: int) -> str:
 
 
 def _title(unit: Unit) -> str:
+    if len(unit.pods) == 1:
+        return f"{unit.datacenter} node {unit.pods[0]}"
     return f"{unit.datacenter} rack {unit.rack}" if unit.rack else unit.datacenter

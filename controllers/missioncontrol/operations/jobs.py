@@ -68,6 +68,10 @@ def _tokens(ask: Ask) -> Json:
     return {"new_tokens": {pod: str(tokens[pod]) for pod in ask.unit.pods}}
 
 
+def _one_pod(ask: Ask) -> Json:
+    return {"pod_name": ask.unit.pods[0]}
+
+
 COMMANDS: Final[Mapping[str, tuple[str, Render]]] = {
     "RollingRestart": ("restart", _nothing),
     "Cleanup": ("cleanup", _tables),
@@ -78,11 +82,14 @@ COMMANDS: Final[Mapping[str, tuple[str, Render]]] = {
     "Flush": ("flush", _tables),
     "Rebuild": ("rebuild", _rebuild),
     "TokenMove": ("move", _tokens),
+    "NodeReplacement": ("replacenode", _one_pod),
 }
 
 
 def units(operation: Operation, cluster: Cluster, chosen: Sequence[str]) -> list[Unit]:
     """What has to be done, in order: the datacenters as chosen, named racks by their StatefulSets."""
+    if operation.arguments.get("nodes"):
+        return _one_by_one(operation, cluster, chosen)
     found = []
     for name in chosen:
         datacenter = cluster.datacenter(name)
@@ -102,6 +109,18 @@ def units(operation: Operation, cluster: Cluster, chosen: Sequence[str]) -> list
         racks = [rack for rack in datacenter.racks if rack in only]
         for rack in sorted(racks, key=lambda each: statefulset_name(cluster.database_name, name, each)):
             found.append(Unit(name, datacenter.plane, label_value(f"{base}-{rack}"), rack))
+    return found
+
+
+def _one_by_one(operation: Operation, cluster: Cluster, chosen: Sequence[str]) -> list[Unit]:
+    """A unit for each named node, in the order in which they are named."""
+    found = []
+    for pod in (str(each) for each in operation.arguments["nodes"]):
+        for name in chosen:
+            datacenter = cluster.datacenter(name)
+            if datacenter is not None and _pods_of(cluster, name, datacenter.racks, {pod: ""}):
+                task = label_value(f"{operation.meta.name}-{pod}")
+                found.append(Unit(name, datacenter.plane, task, pods=(pod,)))
     return found
 
 

@@ -156,6 +156,18 @@ def test_a_move_goes_to_the_datacenters_of_its_nodes() -> None:
     assert job["args"] == {"new_tokens": tokens}
 
 
+def test_each_replaced_node_is_a_task_of_its_own() -> None:
+    nodes = ["demo-dc2-r1-sts-0", "demo-dc1-r2-sts-0"]
+    asked = operation("x.x", kind="NodeReplacement", nodereplacement={"nodes": nodes})
+    found = units(asked, CLUSTER, ["dc1", "dc2"])
+    assert [(each.datacenter, each.task) for each in found] == [
+        ("dc2", "x.x-demo-dc2-r1-sts-0"),
+        ("dc1", "x.x-demo-dc1-r2-sts-0"),
+    ]
+    [job] = template("NodeReplacement", {"nodes": nodes}, pods=found[0].pods)["jobs"]
+    assert (job["command"], job["args"]) == ("replacenode", {"pod_name": "demo-dc2-r1-sts-0"})
+
+
 def test_the_pace_of_a_task_is_that_of_its_operation() -> None:
     found = template("Cleanup", {"maxConcurrentPods": 3, "retries": 2})
     assert (found["maxConcurrentPods"], found["retries"]) == (3, 2)

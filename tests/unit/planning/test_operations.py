@@ -241,6 +241,42 @@ def test_nodes_with_several_tokens_cannot_be_moved(number: int | None) -> None:
     assert "only nodes with num_tokens: 1 can be moved" in outcome.message
 
 
+def replacement(*names: str, of: tuple[dict[str, Any], ...] = TWO) -> Plan | Refusal:
+    spec = {"type": "NodeReplacement", "clusterName": "demo", "nodereplacement": {"nodes": list(names)}}
+    return plan(spec, cluster("dc1", "dc2"), of)
+
+
+def test_nodes_are_replaced_in_the_order_in_which_they_are_named() -> None:
+    outcome = replacement("demo-dc1-r2-sts-0", "demo-dc1-r1-sts-1")
+    assert isinstance(outcome, Plan)
+    assert pods(outcome) == ["demo-dc1-r2-sts-0", "demo-dc1-r1-sts-1"]
+    assert outcome.steps[0].availability == "2 of 3 nodes of dc1 stay available"
+    assert outcome.message.endswith("; their disks are given up")
+
+
+def test_only_nodes_that_exist_can_be_replaced_and_not_all_of_a_datacenter() -> None:
+    outcome = replacement("demo-dc1-r2-sts-0", "demo-dc1-r2-sts-0", "gone", "demo-dc2-r1-sts-0")
+    assert isinstance(outcome, Refusal)
+    assert [cause.field for cause in outcome.causes] == [
+        "spec.nodereplacement.nodes[1]",
+        "spec.nodereplacement.nodes[2]",
+        "spec.nodereplacement.nodes",
+    ]
+    assert "nothing would be left of dc2" in outcome.message
+
+
+def test_a_node_that_is_down_can_be_replaced_but_not_another_one_beside_it() -> None:
+    down = datacenter("dc1", {"r1": 2, "r2": 1}, ready=False)
+    for node in down["status"]["nodes"]:
+        node["ready"] = node["name"] != "demo-dc1-r2-sts-0"
+    mended = replacement("demo-dc1-r2-sts-0", of=(down, TWO[1]))
+    assert isinstance(mended, Plan)
+    assert mended.blocking == ()
+    other = replacement("demo-dc1-r1-sts-0", of=(down, TWO[1]))
+    assert isinstance(other, Plan)
+    assert other.blocking == ("dc1 is not ready: 2 of 3 nodes are ready",)
+
+
 @pytest.mark.parametrize("kind", sorted(CATALOG))
 def test_no_planner_stumbles_over_arguments_of_wrong_types(kind: str) -> None:
     for wrong in (
