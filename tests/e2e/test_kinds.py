@@ -173,7 +173,7 @@ def test_each_kind_is_explained_and_has_a_right_of_its_own(environment: Environm
     explained = environment.kubectl("explain", "compaction.spec.splitOutput").out
     assert "SSTables" in explained
     listed = environment.kubectl("api-resources", "--api-group=missioncontrol.io", "-o", "name").out.split()
-    for name in (*JOBS, "tokenmove"):
+    for name in (*JOBS, "tokenmove", "nodereplacement", "datacenterstop", "datacenterstart"):
         plural = f"{name}es" if name == "flush" else f"{name}s"
         assert f"{plural}.missioncontrol.io" in listed
         assert (

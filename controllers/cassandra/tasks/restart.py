@@ -100,7 +100,7 @@ def _blocked(
         if not outside or wish.force:
             return None
         return RestartStep(f"rack {target.rack} waits: {outside[0]} is not ready", succeeded=done)
-    rolling = next((each for each in _sorted(snapshot) if not each.rolled), None)
+    rolling = next((each for each in _sorted(snapshot) if not each.rolled or each.in_steps), None)
     if rolling is not None:
         sentence = f"rack {target.rack} waits while rack {rolling.rack} is being replaced"
         return RestartStep(sentence, succeeded=done)

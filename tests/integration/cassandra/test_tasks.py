@@ -14,6 +14,7 @@ from missioncontrol.api.resources import (
     CASSANDRA_TASKS,
     EVENTS,
     NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
     SCHEDULED_TASKS,
     STATEFUL_SETS,
 )
@@ -255,6 +256,25 @@ def test_one_pod_and_one_rack_at_once_are_restarted_when_asked_for(running: Plan
     assert running.wait_task("fast")["status"]["succeeded"] == 2
     last = {name: pod["metadata"]["uid"] for name, pod in running.pods().items()}
     assert {name for name in after if after[name] != last[name]} == {RACK1, SECOND}
+
+
+def test_a_replaced_node_is_another_one_on_another_disk(running: Plane) -> None:
+    before = running.wait_settled()["status"]["nodeStatuses"]
+    claims = {
+        each["metadata"]["name"]: each["metadata"]["uid"] for each in running.list(PERSISTENT_VOLUME_CLAIMS)
+    }
+    running.create_task("replace", "replacenode", args={"pod_name": RACK3})
+    status = running.wait_task("replace", timeout=120)["status"]
+    assert status["succeeded"] == 1
+    assert status["podStatuses"][RACK3]["status"] == "COMPLETED"
+    after = running.wait_settled()["status"]["nodeStatuses"]
+    assert {name for name in before if before[name]["hostID"] != after[name]["hostID"]} == {RACK3}
+    disks = {
+        each["metadata"]["name"]: each["metadata"]["uid"] for each in running.list(PERSISTENT_VOLUME_CLAIMS)
+    }
+    assert {name for name in claims if claims[name] != disks[name]} == {f"server-data-{RACK3}"}
+    assert [each["pod"] for each in running.history("replace")] == [RACK3]
+    assert not running.get(CASSANDRA_DATACENTERS, "dc1")["status"].get("nodeReplacements")
 
 
 def test_a_schedule_makes_a_task_each_time(running: Plane) -> None:

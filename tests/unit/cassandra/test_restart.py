@@ -119,6 +119,11 @@ def test_no_pod_goes_while_another_rack_is_replaced_for_another_reason() -> None
     assert (found.mark, found.sentence) == (None, "rack r1 waits while rack r3 is being replaced")
 
 
+def test_no_pod_goes_while_a_change_of_the_spec_is_half_way_through_a_rack() -> None:
+    found = step([rack_set(1), rack_set(2), rack_set(3, in_steps=True)])
+    assert (found.mark, found.sentence) == (None, "rack r1 waits while rack r3 is being replaced")
+
+
 def test_a_fast_one_lets_all_pods_of_a_rack_go_at_once() -> None:
     pods = pods_of(racks=2, size=2)
     first = step([rack_set(1, replicas=2), rack_set(2, replicas=2)], pods, fast=True)
