@@ -56,9 +56,8 @@ class TaskMemory:
         """The pods that are left alone for now."""
         return frozenset(pod for pod, until in self.rests_until.items() if until > now)
 
-    def absent(self, pods: tuple[PodState, ...], now: datetime) -> Mapping[str, datetime]:
+    def absent(self, names: tuple[str, ...], now: datetime) -> Mapping[str, datetime]:
         """Since when each of these pods is waited for."""
-        names = {pod.name for pod in pods}
         kept = {name: since for name, since in self.absent_since.items() if name in names}
         self.absent_since = {**dict.fromkeys(names, now), **kept}
         return self.absent_since

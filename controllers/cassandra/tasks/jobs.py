@@ -6,7 +6,7 @@ Racks are worked on strictly one after the other in the order of their names; in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -147,8 +147,8 @@ class Round:
 
     begin: tuple[PodState, ...] = ()
     waiting: str = ""
-    absent: tuple[PodState, ...] = ()
-    """Pods whose turn it is, but which are not ready."""
+    absent: tuple[str, ...] = ()
+    """Pods whose turn it is, but which are not ready, or not there."""
     finished: bool = False
     stopped: bool = False
 
@@ -168,8 +168,10 @@ def next_round(
     pods: tuple[PodState, ...],
     states: Statuses,
     busy: Set[str] = NOBODY,
+    missing: Sequence[str] = (),
 ) -> Round:
-    """Which pods begin now; ``busy`` are those that a call is under way to."""
+    """Which pods begin now; ``busy`` are those that a call is under way to, ``missing`` those that do not
+    exist at this moment, although their nodes are members of the ring."""
     racks = chosen_pods(task, command, pods)
     present = {pod.name for rack in racks for pod in rack}
     working = {name for name, state in states.items() if running(state)} | set(busy)
@@ -187,7 +189,11 @@ def next_round(
         begin = tuple([pod for pod in idle if pod.started][: max(free, 0)])
         if begin or len(idle) < len(open_pods):
             return Round(begin=begin, waiting=f"working on rack {rack[0].rack}")
-        return Round(waiting=f"waiting until {idle[0].name} is ready", absent=tuple(idle))
+        names = tuple(pod.name for pod in idle)
+        return Round(waiting=f"waiting until {names[0]} is ready", absent=names)
+    left = tuple(name for name in missing if not ended(states.get(name)))
+    if left:
+        return Round(waiting=f"waiting for the pod {left[0]}, which does not exist", absent=left)
     return Round(finished=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from controllers.cassandra.state import PodState
 from controllers.cassandra.tasks import jobs
 from controllers.cassandra.tasks import status as statuses
 from controllers.cassandra.tasks.calls import Caller
@@ -11,7 +10,7 @@ from controllers.cassandra.tasks.jobs import Answer, Round, Waits
 from controllers.cassandra.tasks.scene import Scene
 from controllers.runtime import Done, Outcome, RequeueAfter
 from missioncontrol.api.control import PodTaskStatus
-from missioncontrol.api.names import EventReason
+from missioncontrol.api.names import EventReason, clean_label_value
 
 LONG_PAUSE = 60.0
 ROUNDS = 4
@@ -34,8 +33,19 @@ class _Work:
         self._scene = scene
         self._command = command
         self._memory = scene.memory
-        self._pods = scene.pods()
+        members = {
+            name: clean_label_value(node.rack or "")
+            for name, node in (scene.datacenter.status.node_statuses or {}).items()
+            if node.host_id
+        }
+        # a node that is still to join has nothing yet that could be worked on
+        self._pods = tuple(pod for pod in scene.pods() if pod.started or pod.name in members)
         self._by_name = {pod.name: pod for pod in self._pods}
+        self._missing = [
+            name
+            for name, rack in sorted(members.items())
+            if name not in self._by_name and command.chooses(scene.task.arguments, rack, name)
+        ]
         self._states: States = dict(scene.task.status.pod_statuses or {})
         self._before = dict(self._states)
         self._taken: dict[str, Answer] = {}
@@ -99,19 +109,22 @@ class _Work:
         busy = set(memory.under_way)
         if not task.cancelled:
             busy |= {name for name in memory.resting(now) if not jobs.ended(self._states.get(name))}
-        self._step = jobs.next_round(task, self._command, self._pods, self._states, busy)
+        if not self._pods and not self._missing and not task.cancelled:
+            self._step = Round(waiting="waiting until the datacenter has a node")
+            return False
+        self._step = jobs.next_round(task, self._command, self._pods, self._states, busy, self._missing)
         absent = memory.absent(self._step.absent, now)
-        for pod in self._step.absent:
-            if now - absent[pod.name] >= jobs.GIVE_UP_AFTER:
-                self._states[pod.name] = self._given_up(pod)
+        for name in self._step.absent:
+            if now - absent[name] >= jobs.GIVE_UP_AFTER:
+                self._states[name] = self._given_up(name)
                 return True
         for pod in self._step.begin:
             self._caller.begin(pod)
         return bool(self._step.begin)
 
-    def _given_up(self, pod: PodState) -> PodTaskStatus:
+    def _given_up(self, name: str) -> PodTaskStatus:
         minutes = int(jobs.GIVE_UP_AFTER.total_seconds() // 60)
-        before = self._states.get(pod.name) or PodTaskStatus(status="WAITING")
+        before = self._states.get(name) or PodTaskStatus(status="WAITING")
         sentence = f"the node was not ready for {minutes} minutes"
         return jobs.failed(before, sentence, retries=0, now=self._scene.now)
 

@@ -195,7 +195,11 @@ class TaskReconciler:
         name = jobs[0].command if jobs else ""
         args = jobs[0].args if jobs else None
         facts = scene.facts() if not scene.task.status.start_time else None
-        return find_command(len(jobs), name, args, facts)
+        command = find_command(len(jobs), name, args, facts)
+        works_on_nodes = isinstance(command, PodCommand | ReplaceCommand)
+        if facts is not None and works_on_nodes and scene.datacenter.spec.stopped:
+            return f"the datacenter {scene.datacenter.name} is stopped: no node runs that could be worked on"
+        return command
 
     async def _claim(self, task: Task, datacenter: Datacenter) -> None:
         owners: list[dict[str, Any]] = [

@@ -227,7 +227,14 @@ def test_a_pod_that_is_not_ready_is_waited_for() -> None:
     lost = replace(RUNNING[0], ready=False)
     step = turn(task(), {}, pods=(lost, *RUNNING[1:]))
     assert (step.begin, step.waiting) == ((), "waiting until demo-dc1-r1-sts-0 is ready")
-    assert step.absent == (lost,)
+    assert step.absent == (lost.name,)
+
+
+def test_a_member_whose_pod_does_not_exist_is_waited_for_after_the_others() -> None:
+    assert names(turn(task(), {}, missing=["demo-dc1-r9-sts-0"])) == ["demo-dc1-r1-sts-0"]
+    done = {each.name: state("COMPLETED") for each in RUNNING}
+    step = turn(task(), done, missing=["demo-dc1-r9-sts-0"])
+    assert (step.finished, step.absent) == (False, ("demo-dc1-r9-sts-0",))
 
 
 def test_a_job_whose_pod_is_gone_is_not_forgotten() -> None:
