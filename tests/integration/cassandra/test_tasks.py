@@ -126,8 +126,8 @@ def test_an_old_node_does_the_job_while_it_is_waited_for(running: Plane) -> None
     assert status["status"] == "COMPLETED"
     assert "jobId" not in status
     assert len(bodies(running, "/api/v0/ops/keyspace/cleanup", RACK2)) == 1
-    running.create_task("impossible", "move", args={"new_tokens": {RACK3: "9"}})
     crash(running, RACK3)
+    running.create_task("impossible", "move", args={"new_tokens": {RACK3: "9"}})
     failed = running.wait_task("impossible", "Failed")["status"]
     assert failed["podStatuses"][RACK3]["error"] == "this job isn't supported by the target pod"
     for pod in (RACK2, RACK3):
