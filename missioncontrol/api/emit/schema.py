@@ -151,7 +151,10 @@ def _annotated(base: Any, metadata: Iterable[Any], shape: Shape) -> JsonSchema:
 def _apply(schema: JsonSchema, metadata: Iterable[Any], shape: Shape) -> None:
     """Adds what metadata says beyond the type: limits, patterns, and members given as they are."""
     for item in metadata:
-        if isinstance(item, Schema):
+        if isinstance(item, FieldInfo):
+            # of the items of a list, of the values of a map, of an optional type
+            _apply(schema, item.metadata, shape)
+        elif isinstance(item, Schema):
             schema.update(item.members)
             if item.rules:
                 schema["x-kubernetes-validations"] = [rule.to_dict() for rule in item.rules]

@@ -81,6 +81,15 @@ def test_every_operation_has_its_member_in_the_storage_kind() -> None:
     assert {kind.singular for kind in operations} <= spec["properties"].keys()
 
 
+def test_limits_of_items_and_of_optional_values_are_in_the_schema() -> None:
+    [stored] = [each for each in crds("control-plane") if each["spec"]["names"]["kind"] == "Operation"]
+    schema = stored["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    compaction = schema["properties"]["spec"]["properties"]["compaction"]["properties"]
+    assert compaction["keyspace"]["pattern"] == "^[A-Za-z0-9_]+$"
+    assert compaction["tables"]["items"]["maxLength"] == 222
+    assert compaction["startToken"]["maxLength"] == 40
+
+
 def test_discovery_names_a_kind_for_everything() -> None:
     resources = discovery.api_resource_list()["resources"]
     assert all(resource["kind"] and resource["verbs"] for resource in resources)
