@@ -25,12 +25,15 @@ class Pacer:
         self._ready: deque[Callable[[], None]] = deque()
         self._free = AT_ONCE
         self._timer: asyncio.TimerHandle | None = None
+        self._last = 0.0
+        """When a request came in last."""
 
     def arrived(self) -> None:
         """A request came in, on a connection that is idle no more."""
         if self._free < AT_ONCE:
             self._free += 1
         if self._ready:
+            self._last = asyncio.get_running_loop().time()
             self._let_out()
 
     def answer(self, send: Callable[[], None]) -> None:
@@ -50,7 +53,12 @@ class Pacer:
 
     def _go_on(self) -> None:
         self._timer = None
-        self._free = AT_ONCE
-        self._let_out()
+        if not self._ready:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._last >= PAUSE_SECONDS:
+            # as long as requests come in, it is they that let answers out, however slow the machine is
+            self._free = AT_ONCE
+            self._let_out()
         if self._ready:
-            self._timer = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._go_on)
+            self._timer = loop.call_later(PAUSE_SECONDS, self._go_on)
