@@ -71,7 +71,7 @@ class LabelTerm:
 
 
 _KEY = r"(?:[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-_VALUE = r"(?:[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], LabelTerm]], ...] = (
     (
         re.compile(rf"(?P<key>{_KEY})\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)"),
@@ -90,6 +90,8 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], LabelTerm]], ..
 
 def parse_labels(selector: str | None) -> list[LabelTerm]:
     """The requirements of a label selector; 400 if it cannot be read."""
+    if selector and selector.strip() and re.search(r"(?:^|,)\s*(?:,|$)", selector):
+        raise bad_request(f"unable to parse requirement: {selector!r} has an empty one")
     return [
         _label_term(part.strip())
         for part in re.findall(r"(?:\([^()]*\)|[^,()])+", selector or "")

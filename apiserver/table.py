@@ -21,7 +21,10 @@ def include_object(value: str | None) -> str:
     if not value:
         return "Metadata"
     if value not in INCLUDE_OBJECT:
-        raise bad_request(f'unrecognized includeObject value: "{value}"')
+        raise bad_request(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{value}": '
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
     return value
 
 
@@ -44,11 +47,11 @@ def table(
             for member in ("resourceVersion", "continue", "remainingItemCount")
             if metadata.get(member)
         },
-        "columnDefinitions": definitions_of(columns) if definitions else [],
+        "columnDefinitions": definitions_of(columns) if definitions else None,
         "rows": [
             {
                 "cells": [column.value(item, now) for column in columns],
-                **({} if include == "None" else {"object": _row_object(item, include, accepted)}),
+                "object": None if include == "None" else _row_object(item, include, accepted),
             }
             for item in objects
         ],

@@ -68,7 +68,10 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
     """A list, from what is known where that is as good as the store's own answer."""
     form = _form(call, served, LIST)
     mirror = context.cache.mirror(served.info.stored)
-    selection = select(mirror.reader, call, served) if mirror is not None else None
+    # what only a watch may ask, or is no number: the store refuses it
+    odd = call.pick(["timeoutSeconds", "sendInitialEvents"])
+    odd = [(name, value) for name, value in odd if name != "timeoutSeconds" or not is_number(value)]
+    selection = select(mirror.reader, call, served) if mirror is not None and not odd else None
     if mirror is not None and selection is not None:
         found = known(call.query, mirror, selection) or await proven(
             context.cache, call.query, mirror, selection
@@ -76,7 +79,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
         if found is not None:
             gzip = "gzip" in call.headers.get("Accept-Encoding", "") and respond.is_plain_json(call)
             return respond.body(call, await listed(context.cache, form, selection, found, gzip=gzip))
-    query = [*call.pick(LIST_PARAMETERS), *field_selector(call, served)]
+    query = [*call.pick(LIST_PARAMETERS), *field_selector(call, served), *odd]
     path = served.info.stored.path(call.info.namespace or None)
     stored = await context.store.read(call, served.face, path, query)
     return respond.many(call, served, list_to_virtual(FACES, served.face, stored))

@@ -114,6 +114,8 @@ def _item(form: Form, pieces: Pieces, now: datetime) -> Parts:
         row += [b',"object":', whole, pieces.metadata, pieces.rest, b"}"]
     elif form.include == "Metadata":
         row += [b',"object":', partial, pieces.metadata, b"}"]
+    else:
+        row.append(b',"object":null')
     row.append(b"}")
     return row
 
@@ -193,7 +195,7 @@ def _table_head(form: Form, *, definitions: bool) -> bytes:
     head = {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{form.version}",
-        "columnDefinitions": definitions_of(columns) if definitions else [],
+        "columnDefinitions": definitions_of(columns) if definitions else None,
     }
     return orjson.dumps(head)[:-1] + b',"metadata":'
 
