@@ -15,6 +15,7 @@ from typing import Any
 import click
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
 
 from missioncontrol.api.resources import (
     ENDPOINT_SLICES,
@@ -123,6 +124,7 @@ async def _simulate(
     ready: dict[str, Check] = {name: _synced(informer) for name, informer in informers.items()}
     ready["machines"] = lambda: None if keeper.settled.is_set() else "not all nodes exist"
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     async with Supervisor() as supervisor:
         supervisor.spawn("heartbeat", _beat(store))
         for name, informer in informers.items():
@@ -133,7 +135,7 @@ async def _simulate(
         async with ProbeServer(metrics, registry=registry, ready=ready):
             # Until the pods are known every call would be answered as if there were none.
             await pods.wait_synced(SYNC_SECONDS)
-            async with _listening(ManagementApi(context, calls).application(), listen):
+            async with _listening(ManagementApi(context, calls, registry=registry).application(), listen):
                 log.info("simulating", extra={"plane": settings.plane, "listen": listen})
                 await supervisor.until(stop)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
 
 from missioncontrol.local.simulator import pods
 from missioncontrol.local.simulator.answers import NOT_RUNNING, Answer, Call, NodeCall
@@ -22,15 +23,24 @@ from missioncontrol.local.simulator.node_calls import NODE_ROUTES, PROCESS_ROUTE
 from missioncontrol.local.simulator.schema_calls import SCHEMA_ROUTES
 
 ROUTES = {**NODE_ROUTES, **SCHEMA_ROUTES}
+KNOWN = frozenset(path for _, path in (*ROUTES, *PROCESS_ROUTES))
 BODY_LIMIT = 1024 * 1024
 
 
 class ManagementApi:
     """All pods of one plane."""
 
-    def __init__(self, context: Context, calls: CallLog) -> None:
+    def __init__(
+        self, context: Context, calls: CallLog, *, registry: CollectorRegistry | None = None
+    ) -> None:
         self.context = context
         self.calls = calls
+        self._counted = Counter(
+            "simulator_management_calls",
+            "Calls to the management APIs of all pods (code 0: the caller did not wait for the answer)",
+            ["method", "route", "code"],
+            registry=registry or CollectorRegistry(),
+        )
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=BODY_LIMIT)
@@ -55,6 +65,8 @@ class ManagementApi:
             status = answer.status
         finally:
             now = self.context.clock()
+            route = path if path in KNOWN else "other"
+            self._counted.labels(request.method, route, str(status)).inc()
             self.calls.write(
                 now=began,
                 namespace=namespace,

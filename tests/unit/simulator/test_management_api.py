@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from missioncontrol.local.simulator.calls import CallLog
 from missioncontrol.local.simulator.context import Context
@@ -48,6 +49,7 @@ class Api:
     seeds: FixedSeeds
     woken: list[str]
     calls: CallLog
+    registry: CollectorRegistry
 
     async def call(self, method: str, path: str, *, pod: str = "a", **arguments: Any) -> tuple[int, Any]:
         response = await self.client.request(method, f"/pods/ns/{pod}/api/{path}", **arguments)
@@ -98,9 +100,11 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         wake=lambda namespace, name, seconds: woken.append(name),
     )
     calls = CallLog(settings.calls_file)
-    server = TestServer(ManagementApi(context, calls).application(), handler_cancellation=True)
+    registry = CollectorRegistry()
+    api = ManagementApi(context, calls, registry=registry)
+    server = TestServer(api.application(), handler_cancellation=True)
     async with TestClient(server) as client:
-        yield Api(client, context, seeds, woken, calls)
+        yield Api(client, context, seeds, woken, calls, registry)
     calls.close()
     store.close()
 
@@ -109,6 +113,19 @@ async def test_without_cassandra_only_the_management_api_itself_answers(api: Api
     assert await api.get("v0/probes/liveness") == (200, "OK")
     assert (await api.get("v0/probes/readiness"))[0] == 500
     assert await api.get("v0/metadata/endpoints") == (500, "Internal connection to Cassandra closed")
+
+
+async def test_calls_are_counted_by_route_and_answer(api: Api) -> None:
+    await api.get("v0/probes/readiness")
+    await api.get("v0/probes/readiness")
+    await api.get("v0/no/such/thing")
+    counted = {
+        (labels["route"], labels["code"]): count
+        for each in api.registry.collect()
+        for name, labels, count, *_ in each.samples
+        if name == "simulator_management_calls_total"
+    }
+    assert counted == {("/api/v0/probes/readiness", "500"): 2, ("other", "404"): 1}
 
 
 async def test_a_start_answers_201_then_204_then_202(api: Api) -> None:
