@@ -8,7 +8,6 @@ replicas).
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 from typing import Any
 
@@ -19,15 +18,19 @@ from missioncontrol.api.names import Annotation
 
 def intent_hash(rendered: dict[str, Any]) -> str:
     """The hash of a rendered object, without regard to its replicas, owner or its own hash annotation."""
-    intent = copy.deepcopy(rendered)
-    metadata = intent.get("metadata", {})
-    metadata.get("annotations", {}).pop(Annotation.RESOURCE_HASH, None)
-    for name in ("ownerReferences", "resourceVersion", "namespace"):
-        metadata.pop(name, None)
-    if isinstance(intent.get("spec"), dict):
-        intent["spec"].pop("replicas", None)
+    metadata = _without(rendered.get("metadata", {}), "ownerReferences", "resourceVersion", "namespace")
+    if "annotations" in metadata:
+        metadata["annotations"] = _without(metadata["annotations"], Annotation.RESOURCE_HASH)
+    intent = {**rendered, "metadata": metadata}
+    if isinstance(rendered.get("spec"), dict):
+        intent["spec"] = _without(rendered["spec"], "replicas")
     canonical = orjson.dumps(intent, option=orjson.OPT_SORT_KEYS)
     return base64.b64encode(hashlib.sha256(canonical).digest()).decode()
+
+
+def _without(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A copy, one level deep: this is done for every object of a datacenter each time it is looked at."""
+    return {key: value for key, value in given.items() if key not in names}
 
 
 def with_hash(rendered: dict[str, Any], *, intent: dict[str, Any] | None = None) -> dict[str, Any]:
