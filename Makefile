@@ -16,7 +16,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(if $(f
 export GOLDENS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries test lint types unit integration conformance e2e benchmark soak fuzz generate demo \
+.PHONY: help setup binaries test lint types unit integration conformance e2e benchmark crash soak fuzz generate demo \
 	demo-down lock
 
 help: ## Show this list
@@ -77,6 +77,9 @@ soak: setup binaries ## Replicas restarted and killed at random under traffic (M
 fuzz: setup binaries ## Requests made from the OpenAPI document and from nothing, many of them (EXAMPLES=50)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/integration/apiserver/test_schema_fuzz.py \
 		tests/integration/apiserver/test_garbage.py -s --timeout=0
+
+crash: setup binaries ## End cass-operator at every write and call in turn, and in bad weather (10 minutes and more)
+	CRASH=all $(PYTEST) tests/crash -s --timeout=3600
 
 generate: setup ## Write everything that is generated from missioncontrol/api
 	$(BIN)/python -m missioncontrol.api.emit
