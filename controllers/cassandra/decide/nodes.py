@@ -99,12 +99,13 @@ def missing(snapshot: Snapshot) -> str:
         return f"waiting until {_names(lost)} is ready again"
     absent = expected - len(snapshot.living)
     if absent > 0:
-        return f"waiting for {absent} pod{'s' if absent > 1 else ''} to be made"
+        # without their number: the sentence is written down, and that is not worth a write for each pod
+        return "waiting for pods to be made"
     pending = [pod for pod in snapshot.living if not pod.started and pod not in snapshot.leaving]
     tried = [pod for pod in pending if pod.name in snapshot.memory.retry_at]
     if tried:
         return f"trying {_names(tried)} again later, after a failed start"
-    return f"waiting until {_names(pending)} can be started"
+    return f"waiting until {min(pod.name for pod in pending)} can be started"
 
 
 def members_away(snapshot: Snapshot) -> list[str]:
