@@ -105,6 +105,8 @@ def missing(snapshot: Snapshot) -> str:
     tried = [pod for pod in pending if pod.name in snapshot.memory.retry_at]
     if tried:
         return f"trying {_names(tried)} again later, after a failed start"
+    if not pending:
+        return "waiting until the pods are those that the racks want"
     return f"waiting until {min(pod.name for pod in pending)} can be started"
 
 
