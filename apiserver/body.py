@@ -51,11 +51,14 @@ async def read(stream: StreamReader) -> bytes:
     """The whole body, or 413."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in stream.iter_any():
-        size += len(chunk)
-        if size > LIMIT:
-            raise longer()
-        chunks.append(chunk)
+    try:
+        async for chunk in stream.iter_any():
+            size += len(chunk)
+            if size > LIMIT:
+                raise longer()
+            chunks.append(chunk)
+    except ConnectionError as error:
+        raise bad_request("the connection broke before the whole body had come") from error
     return b"".join(chunks)
 
 
@@ -187,8 +190,8 @@ def _check_depth(value: Any) -> None:
                 )
             elif isinstance(item, str):
                 size += len(item)
-            elif isinstance(item, float) and not math.isfinite(item):
-                raise bad_request("the object provided holds a number that JSON cannot express")
+            elif isinstance(item, int | float) and not _is_number(item):
+                raise bad_request("the object provided holds a number that Kubernetes cannot express")
             nodes += 1
         if nodes + len(below) > _MAX_NODES or size > 2 * LIMIT:
             raise too_large()
@@ -196,6 +199,10 @@ def _check_depth(value: Any) -> None:
             return
         level = below
     raise bad_request("the object provided is nested too deeply")
+
+
+def _is_number(value: float) -> bool:
+    return math.isfinite(value) if isinstance(value, float) else -(2**63) <= value < 2**64
 
 
 def too_large() -> Failure:

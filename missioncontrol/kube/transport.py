@@ -42,6 +42,8 @@ RESPONSE_LIMIT = 256 * 1024 * 1024
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds until the first probe, between two, and how many: a peer that vanished without a word ends a watch
 after half a minute, while one that is merely quiet (a stopped process, no events) keeps it."""
+_HEADER_LIMIT = 64 * 1024
+_HEADERS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,10 @@ class Transport:
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
+                # each warning is a header, and an object may deserve very many
+                max_line_size=_HEADER_LIMIT,
+                max_field_size=_HEADER_LIMIT,
+                max_headers=_HEADERS_LIMIT,
             )
         return self._session
 

@@ -212,7 +212,15 @@ def test_json_is_taken_for_yaml_with_the_keys_that_it_gives_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"{", b"", b"[" * 100_000, b'{"a": NaN}', b'{"a": ' * 600 + b"1" + b"}" * 600]
+    "data",
+    [
+        b"{",
+        b"",
+        b"[" * 100_000,
+        b'{"a": NaN}',
+        b'{"a": ' * 600 + b"1" + b"}" * 600,
+        b'{"a": 99999999999999999999}',
+    ],
 )
 def test_json_that_is_refused(data: bytes) -> None:
     with pytest.raises(Failure) as caught:
