@@ -147,6 +147,19 @@ class NodeReplacementArguments(KubeModel):
     )
 
 
+class DatacenterStopArguments(KubeModel):
+    """The arguments of a stop."""
+
+    allow_last: bool = Field(
+        False,
+        description="Stop also the last datacenter of the cluster that runs: no data can be read then.",
+    )
+
+
+class DatacenterStartArguments(KubeModel):
+    """The arguments of a start: there are none."""
+
+
 class CleanupSpec(OperationSpec, CleanupArguments):
     """Every node drops the data that it is no longer a replica of."""
 
@@ -181,3 +194,11 @@ class TokenMoveSpec(OperationSpec, TokenMoveArguments):
 
 class NodeReplacementSpec(OperationSpec, NodeReplacementArguments):
     """New nodes with empty disks take the place of nodes, one after the other."""
+
+
+class DatacenterStopSpec(OperationSpec, DatacenterStopArguments):
+    """All nodes of datacenters are stopped; their data is kept."""
+
+
+class DatacenterStartSpec(OperationSpec, DatacenterStartArguments):
+    """Stopped datacenters run again."""

@@ -184,6 +184,18 @@ OPERATION_KINDS: Final[tuple[KindInfo, ...]] = (
         o.NodeReplacementSpec,
         o.NodeReplacementArguments,
     ),
+    _operation(
+        r.DATACENTER_STOPS,
+        "Stops all nodes of datacenters, one datacenter after the other; their data is kept.",
+        o.DatacenterStopSpec,
+        o.DatacenterStopArguments,
+    ),
+    _operation(
+        r.DATACENTER_STARTS,
+        "Starts stopped datacenters again, one after the other.",
+        o.DatacenterStartSpec,
+        o.DatacenterStartArguments,
+    ),
 )
 
 _CLUSTER: Final = KindInfo(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from missioncontrol.planning.plans import Outlook, Plan, Refusal, Step, busy, unfit
-from missioncontrol.validation.causes import Cause, duplicate, forbidden, invalid, not_found
+from missioncontrol.validation.causes import Cause, duplicate, forbidden, invalid, not_found, required
 from missioncontrol.validation.cluster import spec_view
 from missioncontrol.validation.values import integer, mapping, sequence, text
 
@@ -22,7 +22,7 @@ Mends = Callable[[Outlook, str], bool]
 
 
 def _as_listed(outlook: Outlook) -> list[str]:
-    return outlook.wanted or list(outlook.known)
+    return outlook.wanted or outlook.running
 
 
 def _mends_nothing(_: Outlook, __: str) -> bool:
@@ -64,6 +64,7 @@ class Entry:
     causes: Causes = _no_more
     steps: Steps = _by_rack
     more: str = ""
+    pace: str = ""
     mends: Mends = _mends_nothing
     """Whether a datacenter that is not ready is one because of what the operation mends."""
 
@@ -85,11 +86,14 @@ class Entry:
         if causes:
             return Refusal(tuple(causes))
         steps = tuple(self.steps(self, outlook, chosen))
-        touched = list(dict.fromkeys(step.datacenter for step in steps))
+        named = list(dict.fromkeys(step.datacenter for step in steps))
+        # kinds that name nodes touch only their datacenters; of one that is not made yet no rack is known
+        touched = named if named and self.steps is not _by_rack else chosen
         whole = [each for each in touched if not self.mends(outlook, each)]
-        blocking = (*unfit(outlook, whole), *busy(others if self.exclusive else ()))
+        idle = () if chosen or self.choose is _stopped_ones else ("no datacenter of the cluster runs",)
+        blocking = (*idle, *unfit(outlook, whole), *busy(others if self.exclusive else ()))
         name = text(outlook.spec.get("clusterName"))
-        return Plan(name, self.does, steps, blocking, pace=_pace(outlook), more=self.more)
+        return Plan(name, self.does, steps, blocking, pace=self.pace or _pace(outlook), more=self.more)
 
 
 def _pace(outlook: Outlook) -> str:
@@ -143,7 +147,7 @@ def _rack_causes(outlook: Outlook, chosen: Sequence[str]) -> Iterator[Cause]:
 
 def _all_but_the_source(outlook: Outlook) -> list[str]:
     source = text(outlook.arguments.get("sourceDatacenter"))
-    return outlook.wanted or [name for name in outlook.known if name != source]
+    return outlook.wanted or [name for name in outlook.running if name != source]
 
 
 def _rebuild_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
@@ -234,6 +238,53 @@ def _down_but_replaced(outlook: Outlook, name: str) -> bool:
     return bool(down) and down <= set(_to_replace(outlook))
 
 
+# --- stop and start ------------------------------------------------------------------------------
+
+
+def _stop_causes(outlook: Outlook, chosen: list[str]) -> Iterator[Cause]:
+    if not outlook.wanted:
+        yield required("spec.datacenters", "the datacenters to stop; there is no default for this")
+        return
+    left = [name for name in outlook.running if name not in chosen]
+    if not left and set(chosen) <= set(outlook.known) and outlook.arguments.get("allowLast") is not True:
+        detail = (
+            f"no datacenter of the cluster would be left running after {', '.join(chosen)}, so that nobody "
+            "could read or write; allowLast: true does it all the same"
+        )
+        yield forbidden(f"{outlook.member}.allowLast", detail)
+
+
+def _stopped_ones(outlook: Outlook) -> list[str]:
+    return outlook.wanted or outlook.stopped
+
+
+def _whole(entry: Entry, outlook: Outlook, chosen: list[str]) -> Iterator[Step]:
+    """All racks of a datacenter at once."""
+    for index, name in enumerate(chosen):
+        done = chosen[: index + 1]
+        for rack, size in outlook.rack_sizes(name):
+            pods = outlook.pods(name, rack, size)
+            yield Step(name, rack, tuple(pods), entry.action, _left(outlook, name, done))
+
+
+def _left(outlook: Outlook, name: str, done: list[str]) -> str:
+    others = [each for each in outlook.running if each not in done]
+    rest = f"; {', '.join(others)} stay{'s' if len(others) == 1 else ''} available" if others else ""
+    return f"no node of {name} stays available{rest}"
+
+
+def _starting(entry: Entry, outlook: Outlook, chosen: list[str]) -> Iterator[Step]:
+    for name in chosen:
+        for rack, size in outlook.rack_sizes(name):
+            pods = outlook.pods(name, rack, size)
+            told = f"no node of {name} is available until it runs; the other datacenters are not touched"
+            yield Step(name, rack, tuple(pods), entry.action, told)
+
+
+def _always(_: Outlook, __: str) -> bool:
+    return True
+
+
 _ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("RollingRestart", "restart", "restarts", "restarted", takes_down=True, downwards=True),
     Entry("Cleanup", "cleanup", "cleans up", "cleaned up"),
@@ -261,6 +312,27 @@ _ENTRIES: Final[tuple[Entry, ...]] = (
         steps=_by_node,
         mends=_down_but_replaced,
         more="their disks are given up",
+    ),
+    Entry(
+        "DatacenterStop",
+        "stop",
+        "stops",
+        "stopped",
+        causes=_stop_causes,
+        steps=_whole,
+        mends=_always,
+        pace="a datacenter at a time",
+        more="their volumes are kept",
+    ),
+    Entry(
+        "DatacenterStart",
+        "start",
+        "starts",
+        "started",
+        choose=_stopped_ones,
+        steps=_starting,
+        mends=_always,
+        pace="a datacenter at a time",
     ),
     Entry("TokenMove", "move", "moves", "moved", causes=_move_causes, steps=_by_token),
 )

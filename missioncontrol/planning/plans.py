@@ -140,6 +140,19 @@ class Outlook:
         return [text(name) for name in sequence(self.spec.get("datacenters"))]
 
     @property
+    def stopped(self) -> list[str]:
+        """The datacenters whose nodes are not to run."""
+        entries = at(self.cluster, "spec", "k8ssandra", "cassandra").get("datacenters") or ()
+        return [
+            str((each.get("metadata") or {}).get("name")) for each in entries if each.get("stopped") is True
+        ]
+
+    @property
+    def running(self) -> list[str]:
+        """The other ones."""
+        return [name for name in self.known if name not in self.stopped]
+
+    @property
     def racks(self) -> list[str]:
         """The racks that the operation lists."""
         return [text(rack) for rack in sequence(self.arguments.get("racks"))]

@@ -122,6 +122,36 @@ def test_a_cancelled_one_leaves_the_nodes_after_it_alone(environment: Environmen
     wait(environment, small, "scrub/after")
 
 
+def test_a_datacenter_is_stopped_and_started_again(environment: Environment, small: str) -> None:
+    inside = ("-n", small)
+    environment.kubectl("create", *inside, "-f", str(EXAMPLES / "datacenterstop.yaml"))
+    wait(environment, small, "datacenterstop/demo-stop")
+    assert environment.get("mcdc", "demo.dc2", *inside)["status"]["phase"] == "Stopped"
+    cluster = environment.get("mcc", "demo", *inside)
+    assert cluster["status"]["message"] == "its only node is ready; dc2 is stopped"
+    assert cluster["spec"]["k8ssandra"]["cassandra"]["datacenters"][1]["stopped"] is True
+
+    body = {**example("flush"), "metadata": {"name": "beside"}}
+    environment.kubectl("create", *inside, "-f", "-", stdin=json.dumps(body))
+    wait(environment, small, "flush/beside")
+    assert [
+        each["name"] for each in environment.get("flush", "beside", *inside)["status"]["datacenters"]
+    ] == ["dc1"]
+    last = {**example("datacenterstop"), "metadata": {"name": "last"}}
+    last["spec"]["datacenters"] = ["dc1"]
+    refused = environment.kubectl("create", *inside, "-f", "-", stdin=json.dumps(last), check=False)
+    assert "spec.allowLast: Forbidden: no datacenter of the cluster would be left running" in refused.err
+
+    environment.kubectl("create", *inside, "-f", str(EXAMPLES / "datacenterstart.yaml"))
+    wait(environment, small, "datacenterstart/demo-start")
+    assert environment.get("mcc", "demo", *inside)["status"]["readyReplicas"] == 2
+    names = [
+        each["name"]
+        for each in environment.get("datacenterstart", "demo-start", *inside)["status"]["datacenters"]
+    ]
+    assert names == ["dc2"]
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "told"),
     [

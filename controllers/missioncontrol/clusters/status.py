@@ -100,7 +100,8 @@ def _well(views: Sequence[View]) -> str:
     total = sum(view.datacenter.size for view in running)
     where = f" in {len(running)} datacenters" if len(running) > 1 else ""
     stopped = [f"{view.datacenter.name} is stopped" for view in views if view.phase is Phase.STOPPED]
-    return "; ".join((f"all {total} nodes{where} are ready", *stopped))
+    told = "its only node is ready" if total == 1 else f"all {total} nodes{where} are ready"
+    return "; ".join((told, *stopped))
 
 
 def _clause(view: View) -> str:

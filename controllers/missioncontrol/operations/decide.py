@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controllers.missioncontrol.operations.model import MOST_FAILURES, Operation, PlaneTasks, Task, Unit
+from controllers.missioncontrol.operations.switches import Switch
 from missioncontrol.api.names import OperationPhase, Reason
 
+_NO_SWITCHES: Mapping[str, Switch] = {}
 _ENDED = (OperationPhase.COMPLETE, OperationPhase.FAILED, OperationPhase.CANCELLED)
 
 
@@ -30,10 +32,22 @@ class Progress:
 
 
 def advance(
-    operation: Operation, units: Sequence[Unit], planes: Mapping[str, PlaneTasks], totals: Mapping[str, int]
+    operation: Operation,
+    units: Sequence[Unit],
+    planes: Mapping[str, PlaneTasks],
+    totals: Mapping[str, int],
+    switches: Mapping[str, Switch] = _NO_SWITCHES,
 ) -> Progress:
-    """The state of an operation that was admitted; ``totals`` are the planned nodes by datacenter."""
-    states = [_state(operation, unit, units, planes) for unit in units]
+    """The state of an operation that was admitted; ``totals`` are the planned nodes by datacenter.
+
+    ``switches`` is how far datacenters are that no task works on, but a field of the cluster's spec.
+    """
+    states = [
+        _switched(operation, unit, switches[unit.datacenter])
+        if unit.datacenter in switches
+        else _state(operation, unit, units, planes)
+        for unit in units
+    ]
     entries = _entries(operation, units, states, planes, totals)
     failed = next((state for state in states if state.phase is OperationPhase.FAILED), None)
     active = [state for state in states if state.phase is OperationPhase.RUNNING]
@@ -66,6 +80,23 @@ def advance(
         return told(OperationPhase.RUNNING, Reason.WAITING, f"{_title(following.unit)} waits: {absence}")
     text = f"{_title(following.unit)} is about to begin in the data plane {following.unit.plane}"
     return told(OperationPhase.RUNNING, Reason.RUNNING, text, following.unit)
+
+
+def _switched(operation: Operation, unit: Unit, switch: Switch) -> _State:
+    """The state of a datacenter that is stopped or started."""
+    recorded = operation.recorded(unit.datacenter)
+    phase, title = recorded.get("phase"), _title(unit)
+    if phase in _ENDED:
+        return _State(unit, None, OperationPhase(str(phase)), str(recorded.get("message") or ""))
+    if switch.done:
+        return _State(unit, None, OperationPhase.COMPLETE, f"{title} is {operation.done}")
+    if switch.asked:
+        told = f": {switch.message}" if switch.message else ""
+        return _State(unit, None, OperationPhase.RUNNING, f"{title} is asked for{told}")
+    if phase == OperationPhase.RUNNING:
+        text = f"{title}: somebody has set its field stopped to another value meanwhile"
+        return _State(unit, None, OperationPhase.FAILED, text)
+    return _State(unit, None, OperationPhase.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +178,7 @@ def _entries(
             "dataPlane": mine[0].unit.plane,
             "total": totals.get(name, 0),
             # what was told once is not taken back, as when a plane forgets what it did
-            "succeeded": max(sum(task.succeeded for task in seen), int(recorded.get("succeeded") or 0)),
+            "succeeded": max(_succeeded(mine, totals.get(name, 0)), int(recorded.get("succeeded") or 0)),
             "failed": max(sum(task.failures for task in seen), int(recorded.get("failed") or 0)),
             "phase": str(phase),
             "message": _entry_message(phase, mine, planes),
@@ -157,6 +188,15 @@ def _entries(
             entry["failures"] = failures[:MOST_FAILURES] or recorded["failures"]
         entries.append(entry)
     return tuple(entries)
+
+
+def _succeeded(states: Sequence[_State], total: int) -> int:
+    """How many nodes are done: what the tasks say; of a datacenter without tasks all of them, at its end."""
+    seen = [state.task for state in states if state.task is not None]
+    if seen:
+        return sum(task.succeeded for task in seen)
+    untold = all(state.phase is OperationPhase.COMPLETE and not state.unit.task for state in states)
+    return total if untold else 0
 
 
 def _closed(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ from controllers.missioncontrol.operations.model import (
     read_operation,
     read_task,
 )
-from missioncontrol.api.names import Label
+from controllers.missioncontrol.operations.switches import Switch, switches
+from missioncontrol.api.names import Label, OperationPhase
 from missioncontrol.kube.views import Object
 from missioncontrol.planning.catalog import CATALOG
 from missioncontrol.planning.plans import Outlook
@@ -37,6 +38,7 @@ class Scene:
     units: list[Unit]
     planes: dict[str, PlaneTasks]
     totals: dict[str, int]
+    switches: dict[str, Switch]
 
 
 def scene_of(home: Home, stored: Object) -> Scene:
@@ -57,11 +59,18 @@ def scene_of(home: Home, stored: Object) -> Scene:
         name = str(step.get("datacenter"))
         totals[name] = totals.get(name, 0) + len(step.get("pods") or ())
     planes = {name: plane_tasks(home, operation, name) for name in names}
-    return Scene(operation, cluster, stored_cluster, datacenters, parts, planes, totals)
+    switched = switches(operation.type, cluster, datacenters) if cluster is not None else {}
+    return Scene(operation, cluster, stored_cluster, datacenters, parts, planes, totals, switched)
 
 
 def _chosen(operation: Operation, cluster: dict[str, Any], datacenters: list[dict[str, Any]]) -> list[str]:
-    """The datacenters to work on; none for a kind that a later release knows and this one does not."""
+    """The datacenters to work on; none for a kind that a later release knows and this one does not.
+
+    Once it runs they are those of its plan: its own work may change which ones would be chosen anew.
+    """
+    steps = (operation.status.get("plan") or {}).get("steps") or ()
+    if operation.phase == OperationPhase.RUNNING and steps:
+        return list(dict.fromkeys(str(step.get("datacenter")) for step in steps))
     entry = CATALOG.get(operation.type)
     return entry.choose(Outlook.of(operation.spec, cluster, datacenters)) if entry is not None else []
 

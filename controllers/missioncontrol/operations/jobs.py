@@ -9,6 +9,7 @@ from typing import Any, Final
 from controllers.missioncontrol.clusters.facts import Cluster
 from controllers.missioncontrol.identity import Owner
 from controllers.missioncontrol.operations.model import Operation, Unit, label_value, task_labels
+from controllers.missioncontrol.operations.switches import TARGETS
 from missioncontrol.api.names import statefulset_name
 
 Json = dict[str, Any]
@@ -88,6 +89,12 @@ COMMANDS: Final[Mapping[str, tuple[str, Render]]] = {
 
 def units(operation: Operation, cluster: Cluster, chosen: Sequence[str]) -> list[Unit]:
     """What has to be done, in order: the datacenters as chosen, named racks by their StatefulSets."""
+    if operation.type in TARGETS:
+        return [
+            Unit(name, datacenter.plane, "")
+            for name in chosen
+            if (datacenter := cluster.datacenter(name)) is not None
+        ]
     if operation.arguments.get("nodes"):
         return _one_by_one(operation, cluster, chosen)
     found = []

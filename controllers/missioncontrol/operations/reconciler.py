@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from controllers.missioncontrol.clusters.facts import Cluster
 from controllers.missioncontrol.clusters.home import Home, abandoned
 from controllers.missioncontrol.clusters.superuser import owner_reference
 from controllers.missioncontrol.dataplanes.member import BY_CLUSTER, cluster_key
 from controllers.missioncontrol.dataplanes.status import stamp
 from controllers.missioncontrol.identity import FIELD_MANAGER
+from controllers.missioncontrol.operations import switches
 from controllers.missioncontrol.operations.decide import advance
 from controllers.missioncontrol.operations.gather import Scene, scene_of
 from controllers.missioncontrol.operations.model import Operation, read_operation
@@ -28,7 +30,7 @@ from controllers.missioncontrol.operations.status import (
 from controllers.runtime.events import EventRecorder, EventType
 from controllers.runtime.outcome import Done, Key, Outcome, RequeueAfter
 from missioncontrol.api.names import EventReason, Finalizer, OperationPhase, Reason
-from missioncontrol.api.resources import STORED_OPERATIONS
+from missioncontrol.api.resources import STORED_CLUSTERS, STORED_OPERATIONS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import Conflict, NotFound
 from missioncontrol.planning.catalog import plan
@@ -179,11 +181,24 @@ class Operations:
             return await self._end(
                 operation, Reason.REFUSED, f"the cluster {operation.cluster} is being deleted"
             )
-        progress = advance(operation, scene.units, scene.planes, scene.totals)
+        progress = advance(operation, scene.units, scene.planes, scene.totals, scene.switches)
+        if scene.switches and progress.start is not None:
+            await self._switch(scene, scene.cluster, progress.start.datacenter)
         status = running_status(operation, progress, now=stamp(datetime.now(UTC)))
         outcome = await self._write(operation, status)
         self._wake(list(scene.planes), key)
         return outcome
+
+    async def _switch(self, scene: Scene, cluster: Cluster, datacenter: str) -> None:
+        """Change the cluster, from which everything else follows."""
+        written = await self._client.json_patch(
+            STORED_CLUSTERS,
+            cluster.name,
+            switches.patch(scene.operation.type, cluster, datacenter),
+            namespace=cluster.namespace,
+            field_manager=FIELD_MANAGER,
+        )
+        self._home.clusters.observe(written)
 
     async def _end(
         self, operation: Operation, reason: Reason, message: str, *, planned: bool | None = None

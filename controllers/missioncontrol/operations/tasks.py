@@ -45,6 +45,8 @@ class Tasks:
                     await self._cancel(member, task, operation.meta.annotations[Annotation.CANCEL])
         if operation.phase != OperationPhase.RUNNING or scene.cluster is None or scene.cluster.deleting:
             return Done()
+        if scene.switches:
+            return Done()  # no task carries it out
         start = advance(operation, scene.units, scene.planes, scene.totals).start
         if start is None or start.plane != member.name:
             return Done()

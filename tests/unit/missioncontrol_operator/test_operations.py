@@ -21,6 +21,7 @@ from controllers.missioncontrol.operations.model import (
     read_task,
 )
 from controllers.missioncontrol.operations.queue import ahead
+from controllers.missioncontrol.operations.switches import TARGETS, Switch, patch, switches
 from missioncontrol.api.registry import OPERATION_KINDS
 from missioncontrol.kube.views import Meta, Object
 from tests.unit.missioncontrol_operator.conftest import ID, OWNER
@@ -175,7 +176,7 @@ def test_the_pace_of_a_task_is_that_of_its_operation() -> None:
 
 
 def test_every_kind_of_operation_has_a_command() -> None:
-    assert set(COMMANDS) == {each.resource.kind for each in OPERATION_KINDS}
+    assert {*COMMANDS, *TARGETS} == {each.resource.kind for each in OPERATION_KINDS}
 
 
 @given(st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?", fullmatch=True))
@@ -339,3 +340,90 @@ def test_a_task_is_read_by_its_status(
 ) -> None:
     read = read_task(Object(metadata=Meta(name="t"), status=status))
     assert (read.finished, read.failed, read.cancelled) == (finished, failed, cancelled)
+
+
+# --- Stopping and starting ---------------------------------------------------------------------------
+
+
+def stored(name: str, phase: str, *, generation: int = 1) -> dict[str, Any]:
+    return {
+        "spec": {"clusterName": "demo", "name": name},
+        "status": {"phase": phase, "observedGeneration": generation, "message": "2 of its pods are left"},
+    }
+
+
+def cluster_with(stopped: dict[str, bool]) -> Any:
+    entries = [{**each, "stopped": stopped.get(each["metadata"]["name"], False)} for each in ENTRIES]
+    return read_cluster(
+        metadata={"namespace": "store", "name": "demo", "uid": "u", "generation": 3},
+        spec={"k8ssandra": {"cassandra": {"datacenters": entries}}},
+        status={},
+        control_plane=ID,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stopped", "phase", "generation", "asked", "done"),
+    [
+        pytest.param(False, "Ready", 3, False, False, id="not asked for yet"),
+        pytest.param(True, "Updating", 3, True, False, id="under way"),
+        pytest.param(True, "Stopped", 2, True, False, id="told of an older spec"),
+        pytest.param(True, "Stopped", 3, True, True, id="stopped"),
+    ],
+)
+def test_a_stop_is_read_from_the_spec_and_its_datacenter(
+    stopped: bool, phase: str, generation: int, asked: bool, done: bool
+) -> None:
+    told = [stored("dc2", phase, generation=generation)]
+    found = switches("DatacenterStop", cluster_with({"dc2": stopped}), told)["dc2"]
+    assert (found.asked, found.done) == (asked, done)
+
+
+def test_the_spec_is_changed_only_where_the_datacenter_still_is() -> None:
+    assert patch("DatacenterStop", CLUSTER, "dc2") == [
+        {"op": "test", "path": "/spec/k8ssandra/cassandra/datacenters/1/metadata/name", "value": "dc2"},
+        {"op": "add", "path": "/spec/k8ssandra/cassandra/datacenters/1/stopped", "value": True},
+    ]
+
+
+def stopping(states: dict[str, Switch], *, recorded: str = "Pending", cancel: bool = False) -> Progress:
+    entry = {"name": "dc1", "phase": recorded, "total": 3, "succeeded": 3 if recorded == "Complete" else 0}
+    asked = operation(
+        "datacenterstop.x",
+        kind="DatacenterStop",
+        datacenterstop={},
+        phase="Running",
+        status={"datacenters": [entry]},
+        cancel=cancel,
+    )
+    parts = units(asked, CLUSTER, ["dc1", "dc2"])
+    planes = {"p1": PlaneTasks(), "p2": PlaneTasks()}
+    return advance(asked, parts, planes, {"dc1": 3, "dc2": 1}, states)
+
+
+IDLE, ASKED, DONE = Switch(False, False), Switch(True, False, "3 of its pods are left"), Switch(True, True)
+
+
+def test_datacenters_are_stopped_one_after_the_other() -> None:
+    first = stopping({"dc1": IDLE, "dc2": IDLE})
+    assert first.start is not None
+    assert first.start.datacenter == "dc1"
+    going = stopping({"dc1": ASKED, "dc2": IDLE})
+    assert (going.start, going.message) == (None, "dc1 is asked for: 3 of its pods are left")
+    second = stopping({"dc1": DONE, "dc2": IDLE}, recorded="Running")
+    assert second.start is not None
+    assert second.start.datacenter == "dc2"
+    assert second.datacenters[0]["succeeded"] == 3
+    end = stopping({"dc1": DONE, "dc2": DONE}, recorded="Complete")
+    assert (str(end.phase), end.message) == ("Complete", "4 nodes stopped")
+
+
+def test_a_cancelled_stop_ends_between_two_datacenters() -> None:
+    assert str(stopping({"dc1": ASKED, "dc2": IDLE}, cancel=True).phase) == "Running"
+    assert str(stopping({"dc1": DONE, "dc2": IDLE}, cancel=True).phase) == "Cancelled"
+
+
+def test_a_stop_that_somebody_takes_back_has_failed_and_fights_nobody() -> None:
+    undone = stopping({"dc1": IDLE, "dc2": IDLE}, recorded="Running")
+    assert (str(undone.phase), undone.start) == ("Failed", None)
+    assert "somebody has set its field stopped to another value" in undone.message

@@ -277,6 +277,54 @@ def test_a_node_that_is_down_can_be_replaced_but_not_another_one_beside_it() -> 
     assert other.blocking == ("dc1 is not ready: 2 of 3 nodes are ready",)
 
 
+def switch(kind: str, *datacenters: str, stopped: tuple[str, ...] = (), last: bool = False) -> Plan | Refusal:
+    body = cluster("dc1", "dc2")
+    for entry in body["spec"]["k8ssandra"]["cassandra"]["datacenters"]:
+        entry["stopped"] = entry["metadata"]["name"] in stopped
+    own = {"allowLast": last} if kind == "DatacenterStop" else {}
+    spec = {"type": kind, "clusterName": "demo", "datacenters": list(datacenters), kind.lower(): own}
+    return plan(spec, body, TWO)
+
+
+def test_a_stop_says_what_becomes_unavailable_and_what_goes_on() -> None:
+    outcome = switch("DatacenterStop", "dc1")
+    assert isinstance(outcome, Plan)
+    assert outcome.steps[0].availability == "no node of dc1 stays available; dc2 stays available"
+    assert outcome.message == (
+        "stops 3 nodes, a datacenter at a time, of demo: dc1 (r1, r2); their volumes are kept"
+    )
+
+
+@pytest.mark.parametrize(
+    ("datacenters", "stopped", "field"),
+    [
+        pytest.param((), (), "spec.datacenters", id="nothing is stopped by default"),
+        pytest.param(("dc1", "dc2"), (), "spec.datacenterstop.allowLast", id="all of them"),
+        pytest.param(("dc1",), ("dc2",), "spec.datacenterstop.allowLast", id="the last one that runs"),
+    ],
+)
+def test_the_last_datacenter_is_stopped_only_by_an_explicit_word(
+    datacenters: tuple[str, ...], stopped: tuple[str, ...], field: str
+) -> None:
+    outcome = switch("DatacenterStop", *datacenters, stopped=stopped)
+    assert isinstance(outcome, Refusal)
+    assert [cause.field for cause in outcome.causes] == [field]
+    if datacenters:
+        assert isinstance(switch("DatacenterStop", *datacenters, stopped=stopped, last=True), Plan)
+
+
+def test_a_start_is_for_those_that_are_stopped_and_other_kinds_for_those_that_run() -> None:
+    started = switch("DatacenterStart", stopped=("dc2",))
+    assert isinstance(started, Plan)
+    assert started.datacenters == ("dc2",)
+    flushed = switch("Flush", stopped=("dc2",))
+    assert isinstance(flushed, Plan)
+    assert flushed.datacenters == ("dc1",)
+    nothing = switch("Flush", stopped=("dc1", "dc2"))
+    assert isinstance(nothing, Plan)
+    assert nothing.blocking == ("no datacenter of the cluster runs",)
+
+
 @pytest.mark.parametrize("kind", sorted(CATALOG))
 def test_no_planner_stumbles_over_arguments_of_wrong_types(kind: str) -> None:
     for wrong in (
