@@ -61,6 +61,7 @@ _NOT_PLAIN: Final = frozenset(
     {"authorization", "connection", "content-length", "expect", "if-match", "if-none-match", "range"}
     | {"te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "impersonate-user"}
 )
+_NO_CACHE: Final = b"Cache-Control: no-cache, private\r\n"
 _VARYING: Final = (b"\r\nAudit-Id: ", b"\r\nX-Forwarded-Uri: ")
 
 
@@ -94,17 +95,19 @@ class _Headers:
 class Reply:
     """A request on the short way, and what is called with its answer; None sends it the long way."""
 
-    __slots__ = ("audit_id", "began", "done", "headers", "target", "ticket", "trail")
+    __slots__ = ("audit_id", "began", "caching", "done", "headers", "target", "ticket", "trail")
 
     def __init__(
         self,
         target: _Target,
         headers: _Headers,
         audit_id: bytes,
+        caching: bytes,
         ticket: Ticket | None,
         done: Callable[[bytes | None, bytes], None],
     ) -> None:
         self.target, self.headers, self.audit_id, self.ticket = target, headers, audit_id, ticket
+        self.caching = caching
         self.done = done
         self.began = time.monotonic()
         self.trail: tuple[Obj, str] | None = None
@@ -151,6 +154,8 @@ class Express:
         trusted = self._trusted()
         if not trust.is_front_proxy(trusted, certificate, time.time()):
             return False
+        # kube-apiserver forbids caching itself, and would say it twice
+        caching = b"" if _VARYING[1] in block else _NO_CACHE
         block, audit_id = _without_varying(b"\r\n" + block)
         headers = self._head(block, trusted)
         if headers is None or not audit_id:
@@ -173,7 +178,7 @@ class Express:
         if ticket is not None and not ticket.started:
             ticket.release()
             return False
-        reply = Reply(target, headers, audit_id, ticket, done)
+        reply = Reply(target, headers, audit_id, caching, ticket, done)
         if verdict.level and "ResponseComplete" not in verdict.omit_stages:
             skeleton = event.skeleton(
                 target.info,
@@ -301,9 +306,9 @@ class Express:
         self._release(reply)
         encoding = b"Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" if is_compressed(body) else b""
         head = (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
-            b"Audit-Id: %b\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n"
-            % (reply.audit_id, encoding, len(body), rfc822_formatted_time().encode())
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"%bAudit-Id: %b\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n"
+            % (reply.caching, reply.audit_id, encoding, len(body), rfc822_formatted_time().encode())
         )
         self._metrics.read(reply.target.labels, time.monotonic() - reply.began, len(body))
         if reply.trail is not None:

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from apiserver.status import not_acceptable
+from apiserver.status import failure, not_acceptable
 
 _META_GROUP = "meta.k8s.io"
 _META_VERSIONS = frozenset({"v1", "v1beta1"})
 # The last is offered for errors alone, as with a custom resource.
 OFFERED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+_NOT_SINGLE = (
+    "you requested PartialObjectMetadata, but the requested object is a list (*unstructured.UnstructuredList)"
+)
 _JSON_PATTERNS = frozenset({"application/json", "application/*", "*/*"})
 
 
@@ -69,7 +73,17 @@ def accept(header: str, shapes: frozenset[Shape]) -> Accepted:
         found = _serve(clause, shapes)
         if found is not None:
             return found
+        if shapes is LIST and _serve(clause, SINGLE) is not None:
+            raise failure(406, _NOT_SINGLE)
     raise not_acceptable(OFFERED)
+
+
+def accept_stream(header: str) -> Accepted:
+    """As `accept` for the objects of a watch: the first clause decides, and YAML cannot be streamed."""
+    accepted = accept(header, SINGLE)
+    if accepted.yaml:
+        raise not_acceptable(_STREAMED)
+    return accepted
 
 
 def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:

@@ -50,6 +50,11 @@ def accept(call: Call, shapes: frozenset[Shape]) -> Accepted:
     return negotiate.accept(",".join(call.headers.getall("Accept", ())), shapes)
 
 
+def accept_stream(call: Call) -> Accepted:
+    """What the Accept header of a watch asks for."""
+    return negotiate.accept_stream(",".join(call.headers.getall("Accept", ())))
+
+
 def as_table(
     call: Call,
     served: Served,

@@ -22,16 +22,32 @@ class FieldTerm:
         return f"{self.field}{'=' if self.equal else '!='}{escaped}"
 
 
+_TERM = re.compile(r"(.*?)(!=|==|=)(.*)", re.DOTALL)
+
+
 def parse_fields(selector: str | None) -> list[FieldTerm]:
-    """The requirements of a field selector; 400 if it cannot be read."""
+    """The requirements of a field selector, read as kube-apiserver reads them; 400 if it cannot be read.
+
+    Names are taken as they are, blanks included; an empty name with an empty value selects everything.
+    """
     terms = []
-    for part in re.findall(r"(?:\\.|[^,\\])+", selector or ""):
-        found = re.fullmatch(r"\s*([^=!\\]*?)\s*(!=|==|=)((?:\\.|[^\\=])*)", part, re.DOTALL)
+    for part in sorted(re.findall(r"(?:\\.|[^,\\]|\\$)+", selector or "", re.DOTALL)):
+        found = _TERM.fullmatch(part)
         if found is None:
-            raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
-        value = re.sub(r"\\(.)", r"\1", found[3])
-        terms.append(FieldTerm(found[1], value, found[2] != "!="))
+            raise bad_request(f"invalid selector: '{selector}'; can't understand '{part}'")
+        name, value = found[1], _unescaped(found[3])
+        if name or value:
+            terms.append(FieldTerm(name, value, found[2] != "!="))
     return terms
+
+
+def _unescaped(text: str) -> str:
+    for piece in re.findall(r"\\.|.|\\$", text, re.DOTALL):
+        if piece in (",", "="):
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(piece)}")
+        if piece[0] == "\\" and piece[1:] not in ("\\", ",", "="):
+            raise bad_request(f"invalid field selector: invalid escape sequence: {piece}")
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def format_fields(terms: list[FieldTerm]) -> str:

@@ -20,7 +20,7 @@ from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers.read import field_selector
 from apiserver.kinds import FACES, Served
-from apiserver.negotiate import SINGLE, Accepted, Shape
+from apiserver.negotiate import Accepted, Shape
 from apiserver.storage import WATCH_PARAMETERS
 from apiserver.table import include_object, partial
 from apiserver.translate.face import Obj
@@ -35,7 +35,7 @@ DEFAULT_SECONDS = (1800, 3600)
 
 async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """Events until the time is over, the client leaves, the store ends it or this server drains."""
-    accepted = respond.accept(call, SINGLE)
+    accepted = respond.accept_stream(call)
     include_object(call.query.get("includeObject"))
     bookmarks = call.flag("allowWatchBookmarks")
     path = served.info.stored.path(call.info.namespace or None)

@@ -21,7 +21,6 @@ from apiserver.handlers import relay
 from apiserver.handlers.read import is_number, select
 from apiserver.handlers.relay import place_of
 from apiserver.kinds import Served
-from apiserver.negotiate import SINGLE
 from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry, Selection
 from apiserver.watchcache.mirror import Mirror, in_batches
@@ -37,9 +36,8 @@ _ATTEMPTS = 3
 
 async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """Events until the time is over, the client leaves, or this server cannot tell what happens any more."""
-    form = forms.form(
-        served.info.resource.plural, respond.accept(call, SINGLE), call.query.get("includeObject")
-    )
+    accepted = respond.accept_stream(call)
+    form = forms.form(served.info.resource.plural, accepted, call.query.get("includeObject"))
     wanted = _wanted(call)
     mirror = context.cache.mirror(served.info.stored)
     selection = select(mirror.reader, call, served) if mirror is not None else None
@@ -88,7 +86,8 @@ def _wanted(call: Call) -> _Wanted | None:
     lasting = float(seconds or 0) or random.uniform(*DEFAULT_SECONDS)
     return _Wanted(
         version=int(version) if version else None,
-        initial=bool(initial),
+        # without a version kube-apiserver takes every watch for one that asks for the initial events
+        initial=bool(initial) or version in ("", "0"),
         bookmarks=call.flag("allowWatchBookmarks"),
         seconds=lasting,
     )

@@ -106,7 +106,7 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         what="Cells of Tables are computed.",
         reason="JSON paths, all that a custom resource has, can say neither how many nodes of how many are "
         "ready nor since when a data plane is away. The definitions of the columns are the same in kind.",
-        places="body.*cells[*]",
+        places="body*.cells[*]",
     ),
     Difference(
         what="The same, in YAML.",

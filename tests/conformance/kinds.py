@@ -40,6 +40,8 @@ class Kind:
     selected: str
     parent: tuple[str, ...]
     """An object inside the spec, for unknown fields in it."""
+    phase: str = "Running"
+    """A phase that it may have."""
 
     @property
     def name(self) -> str:
@@ -93,6 +95,7 @@ CLUSTER: Final = Kind(
     selector="status.phase",
     selected="",
     parent=("k8ssandra", "cassandra"),
+    phase="Ready",
 )
 DATA_PLANE: Final = Kind(
     BY_KIND["DataPlane"],

@@ -26,6 +26,8 @@ _VERSION_IN_TEXT = re.compile(r"(?i)(resource version[^0-9]{0,12})(\d+)((?:, cur
 # Decoding errors quote how a body begins, and that is the name of the group.
 _EXCERPT = re.compile(r" \((?:\{[^)]*|[0-9a-f]+) \.\.\.\)")
 _QUOTED_VERSION = re.compile(r'((?:resourceVersion\\*"?: ?\\*"|in record \())(\d+)\b(?!-)')
+_TOKEN = re.compile(r"(continue(?:=|: ))eyJ[\w-]+")
+_LIST_IN_YAML = re.compile(r'(?m)(^  continue: .*\n  resourceVersion: ")\d+')
 _HTTP_DATE = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 _GENERATED = re.compile(r"(-gen-?)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 
@@ -59,7 +61,9 @@ class Normal:
         if isinstance(value, dict):
             return {self.text(name): self.value(below, name, value) for name, below in value.items()}
         if isinstance(value, list):
-            return [self.value(each, key) for each in value]
+            return [
+                self.value(each, key) for each in (_by_manager(value) if key == "managedFields" else value)
+            ]
         if not isinstance(value, str):
             return value
         if key == "resourceVersion":
@@ -80,7 +84,9 @@ class Normal:
 
     def text(self, text: str) -> str:
         text = text.replace(self._api.token, "TOKEN").replace(self._api.arm.group, "GROUP")
+        text = _LIST_IN_YAML.sub(r"\1<version of the list>", text)
         text = _QUOTED_VERSION.sub(lambda found: found[1] + self._ranks.get(found[2], "<version>"), text)
+        text = _TOKEN.sub(r"\1<token>", text)
         text = _EXCERPT.sub(" (<excerpt>)", text)
         text = _UUID.sub(lambda found: self._uid(found[0]), text)
         text = _HTTP_DATE.sub("<date>", _TIME.sub("<time>", text))
@@ -91,6 +97,14 @@ class Normal:
 
     def _uid(self, uid: str) -> str:
         return self._uids.setdefault(uid, f"<uid {len(self._uids) + 1}>")
+
+
+def _by_manager(managers: list[Any]) -> list[Any]:
+    """Owners of fields in an order that does not depend on the second in which they wrote."""
+    return sorted(
+        managers,
+        key=lambda each: [each.get(k, "") for k in ("operation", "manager", "subresource", "apiVersion")],
+    )
 
 
 def _ordered(body: Any) -> Any:

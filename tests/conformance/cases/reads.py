@@ -1,10 +1,10 @@
-"""get and list: selectors, and parameters that lists do not have."""
+"""get and list: shapes, selectors, pages, versions."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.api import TABLE, Api
+from tests.conformance.api import METADATA, METADATA_LIST, TABLE, Api
 from tests.conformance.table import Area, case, rows
 
 READS = Area.READS
@@ -24,6 +24,28 @@ def _mine(api: Api, *more: str) -> str:
     return "&".join([f"labelSelector=case%3D{api.token}", *more])
 
 
+@case(READS)
+async def shapes_of_lists(api: Api) -> None:
+    await _some(api)
+    for accept in (
+        TABLE,
+        METADATA_LIST,
+        METADATA,
+        "application/yaml",
+        f"{TABLE},application/json",
+        "text/html",
+    ):
+        await api.list(_mine(api), headers={"Accept": accept}, label=f"list as {accept}")
+        await api.list(_mine(api, "limit=2"), headers={"Accept": accept}, label=f"page as {accept}")
+    for include in ("None", "Metadata", "Object", "Wrong", ""):
+        await api.list(_mine(api, f"includeObject={include}"), headers={"Accept": TABLE})
+        await api.get("o1", f"includeObject={include}", headers={"Accept": TABLE})
+    await api.get("o1", headers={"Accept": METADATA})
+    await api.list(_mine(api), headers={"Accept": TABLE.replace("v=v1;", "v=v1beta1;")})
+    await api.list(_mine(api), headers={"Accept-Encoding": "gzip"})
+    await api.list(_mine(api, "pretty=true"))
+
+
 def _labels(selector: str) -> Any:
     return lambda api: api.list(f"labelSelector=case%3D{api.token},{selector}")
 
@@ -39,6 +61,68 @@ async def label_selectors(api: Api) -> None:
     ):  # fmt: skip
         await _labels(selector)(api)
     await api.list("labelSelector=")
+
+
+@case(READS)
+async def field_selectors(api: Api) -> None:
+    await _some(api)
+    for selector in (
+        f"metadata.name%3D{api.name('o1')}", f"metadata.name%21%3D{api.name('o1')}", f"metadata.name%3D%3D{api.name('o1')}",
+        f"metadata.name%3D{api.name('none')}", "metadata.name%3D", "metadata.name", f"metadata.namespace%3D{api.token}",
+        "metadata.namespace%3Dother", f"metadata.namespace%21%3D{api.token}", "spec.nope%3Dx", "metadata.uid%3Dx", "nonsense",
+        f"{api.kind.selector}%3D{api.kind.selected}", f"{api.kind.selector}%21%3D{api.kind.selected}", f"{api.kind.selector}%3Dother",
+        f"metadata.name%3D{api.name('o1')},metadata.name%3D{api.name('o2')}", "%3D", ",", "metadata.name%3Da%5C,b", "metadata.name%3Da%3Db",
+        "kind%3Dx", f"metadata.name%20%3D%20{api.name('o1')}",
+    ):  # fmt: skip
+        await api.list(f"labelSelector=case%3D{api.token}&fieldSelector={selector}")
+    await api.list(f"fieldSelector=metadata.name%3D{api.name('o1')}")
+    await api.patch({"status": {"phase": api.kind.phase}}, "o1", sub="status")
+    await api.list(f"labelSelector=case%3D{api.token}&fieldSelector=status.phase%3D{api.kind.phase}")
+
+
+@case(READS)
+async def pages(api: Api) -> None:
+    await _some(api)
+    first = await api.list(_mine(api, "limit=1"))
+    token = first.body["metadata"]["continue"]
+    await api.delete("o2")
+    await api.create("o25", metadata={"labels": {"case": api.token}})
+    second = await api.list(_mine(api, "limit=1", f"continue={token}"))
+    token = second.body["metadata"]["continue"]
+    await api.list(_mine(api, f"continue={token}"))
+    await api.list(_mine(api, f"continue={token}", "resourceVersion=0"))
+    await api.list(_mine(api, f"continue={token}", "resourceVersion=5"))
+    await api.list(_mine(api, f"continue={token}", "resourceVersionMatch=Exact"))
+    await api.list(_mine(api, "continue=nonsense"))
+    await api.list(_mine(api, "continue=e30"))
+    await api.list(_mine(api, "limit=0"))
+    await api.list(_mine(api, "limit=-1"))
+    await api.list(_mine(api, "limit=x"))
+    await api.list(_mine(api, "limit=100"))
+    await api.list(_mine(api, "limit=2"), headers={"Accept": TABLE})
+
+
+@case(READS)
+async def versions(api: Api) -> None:
+    made = await _some(api)
+    for version in ("", "0", made[1], made[-1], "1", "x", "-1", "99999999999", "1.5", "01"):
+        for match in ("", "Exact", "NotOlderThan", "Wrong"):
+            for limit in ("", "2"):
+                query = [f"resourceVersion={version}"] if version else []
+                query += [f"resourceVersionMatch={match}"] if match else []
+                query += [f"limit={limit}"] if limit else []
+                if version == "99999999999" and match != "Exact":
+                    continue  # waits for three seconds
+                if limit and not api.kind.namespaced:
+                    continue  # whether there are more depends on other cases
+                await api.list(_mine(api, *query), label=f"list at {_symbol(version, made)} {match} {limit}")
+    for version in ("", "0", made[1], "1", "x", "-1"):
+        await api.get("o1", f"resourceVersion={version}", label=f"get at {_symbol(version, made)}")
+    await api.get("none", "resourceVersion=0")
+
+
+def _symbol(version: str, made: list[str]) -> str:
+    return f"own {made.index(version)}" if version in made else version
 
 
 @case(READS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 
 import pytest
@@ -59,6 +60,8 @@ def test_any_path_can_be_read(path: str) -> None:
         ("metadata.name==x", [("metadata.name", "x", True)]),
         (r"a=b\,c\=d", [("a", "b,c=d", True)]),
         ("a=", [("a", "", True)]),
+        ("metadata.name = x", [("metadata.name ", " x", True)]),
+        ("=,!=,,", []),
         ("", []),
     ],
 )
@@ -68,12 +71,18 @@ def test_field_selectors(selector: str, terms: list[tuple[str, str, bool]]) -> N
     assert selectors.parse_fields(selectors.format_fields(parsed)) == parsed
 
 
-@pytest.mark.parametrize("selector", ["a", "a=b=c", "=", "a>b"])
-def test_field_selectors_that_are_none(selector: str) -> None:
-    if selector == "=":
-        assert selectors.parse_fields(selector)[0].field == ""
-        return
-    with pytest.raises(Failure):
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ("a", "invalid selector: 'a'; can't understand 'a'"),
+        ("x=1,a>b", "invalid selector: 'x=1,a>b'; can't understand 'a>b'"),
+        ("a=b=c", "invalid field selector: unescaped character in value: 61"),
+        (r"a=b\c", r"invalid field selector: invalid escape sequence: \c"),
+        ("a=b\\", "invalid field selector: invalid escape sequence: \\"),
+    ],
+)
+def test_field_selectors_that_are_none(selector: str, why: str) -> None:
+    with pytest.raises(Failure, match=f"^{re.escape(why)}$"):
         selectors.parse_fields(selector)
 
 
@@ -129,6 +138,19 @@ def test_what_cannot_be_served_is_406(header: str) -> None:
     with pytest.raises(Failure) as caught:
         negotiate.accept(header, SINGLE)
     assert caught.value.code == 406
+
+
+def test_a_list_is_no_single_object() -> None:
+    with pytest.raises(Failure, match="the requested object is a list"):
+        negotiate.accept(
+            "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json", LIST
+        )
+
+
+def test_a_watch_in_yaml_is_refused() -> None:
+    with pytest.raises(Failure, match="application/json;stream=watch"):
+        negotiate.accept_stream("application/yaml,application/json")
+    assert negotiate.accept_stream("application/json,application/yaml") == negotiate.JSON
 
 
 @pytest.mark.parametrize(
