@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gzip
 
+import orjson
 from aiohttp import web
 
 from apiserver import respond
@@ -17,10 +18,12 @@ from apiserver.kinds import GROUP, GROUP_VERSION
 from apiserver.negotiate import Clause, parse_clauses
 from apiserver.respond import GZIP_FROM
 from apiserver.status import failure, not_acceptable
+from apiserver.yamltext import to_yaml
 from missioncontrol.api.emit import discovery, openapi
 from missioncontrol.api.emit.discovery import Rendered
 
 _JSON = frozenset({"application/json", "application/*", "*/*"})
+_YAML = "application/yaml"
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 _IMMUTABLE_SECONDS = 365 * 24 * 3600
 
@@ -89,11 +92,21 @@ def _negotiated(path: str, clauses: list[Clause]) -> Rendered:
             if clause.parameters.get("as") == "APIGroupDiscoveryList" and version in _AGGREGATED_VERSIONS:
                 return discovery.rendered_aggregated(version)
             continue
+        if path.startswith("/apis/") and clause.media_type == _YAML and "as" not in clause.parameters:
+            return _in_yaml(path)
         if clause.media_type in _JSON and "as" not in clause.parameters:
             return _FIXED[path]() if path != "/apis" else _root()
     if path == "/apis":
         offered += [discovery.AGGREGATED_CONTENT_TYPE.format(version=each) for each in _AGGREGATED_VERSIONS]
     raise not_acceptable(offered)
+
+
+@functools.cache
+def _in_yaml(path: str) -> Rendered:
+    """A document of older discovery as a person may ask for it."""
+    document = _FIXED[path]()
+    body = to_yaml(orjson.loads(document.body))
+    return Rendered(body, f'{document.etag[:-1]}-yaml"', _YAML)
 
 
 def _matches(header: str, etag: str) -> bool:

@@ -165,6 +165,8 @@ class Api:
         """A list without what other cases have made meanwhile."""
         if isinstance(body, list):  # the events of a watch
             return [each for each in body if each["type"] == "ERROR" or self._is_event(each)]
+        if isinstance(body, dict) and body.get("kind") == "APIGroupDiscoveryList":
+            return body
         for member in ("items", "rows"):
             items = body.get(member) if isinstance(body, dict) else None
             if isinstance(items, list) and "kind" in body and str(body["kind"]).endswith(("List", "Table")):

@@ -119,4 +119,35 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         reason="A custom resource does what was asked, writes included, and then answers 500.",
         requests="*as=PartialObjectMetadataList*",
     ),
+    Difference(
+        what="OpenAPI tells which answers are given, and which bodies are taken.",
+        reason="Applying creates (201) and replacing does not; a collection is deleted with options. Of "
+        "custom resources a generator says the same of all.",
+        cases="discovery/parameters and bodies of operations/*",
+        places="body.*.responses.201",
+    ),
+    Difference(
+        what="The same, of options of deletions.",
+        reason="As above.",
+        cases="discovery/parameters and bodies of operations/*",
+        places="body.*.bodies*",
+    ),
+    Difference(
+        what="OpenAPI gives deletions the parameters that they have.",
+        reason="A custom resource's deletion of a collection is said to be watched, and to have no options.",
+        cases="discovery/parameters and bodies of operations/*",
+        places="body.*.delete.parameters.*",
+    ),
+    Difference(
+        what="OpenAPI names no parameters of features that are off.",
+        reason="They would be ignored; kube-apiserver lists `shardSelector` for every list.",
+        cases="discovery/parameters and bodies of operations/*",
+        places="body.*.parameters.shardSelector",
+    ),
+    Difference(
+        what="OpenAPI says of /scale that it is a Scale of `autoscaling/v1`.",
+        reason="That is what it answers; a custom resource names its own kind there.",
+        cases="discovery/parameters and bodies of operations/MissionControlCluster",
+        places="body.*/scale.*.kind.*",
+    ),
 )

@@ -27,6 +27,7 @@ _PATCH_TYPES = (
     "application/merge-patch+json",
 )
 _MEDIA_TYPES = ("application/json", "application/yaml")
+_UNAUTHORIZED = "401"
 _V2_ONLY = frozenset({"nullable", "oneOf", "anyOf", "not", "x-kubernetes-validations"})
 
 
@@ -111,7 +112,13 @@ def _schema_ref(kind: Resource | str, prefix: str, *, as_list: bool = False) -> 
 
 
 def _responses(operation: Operation) -> dict[str, str]:
-    return {"200": "OK", **({"201": "Created"} if operation.created or operation.verb == "patch" else {})}
+    """The answers by code; those that only say that there is no right to one have no schema."""
+    found = {"200": "OK"}
+    if operation.created or operation.verb == "patch":
+        found["201"] = "Created"
+    if operation.created or operation.verb == "delete":
+        found["202"] = "Accepted"
+    return found | {_UNAUTHORIZED: "Unauthorized"}
 
 
 def _common(operation: Operation) -> Document:
@@ -178,7 +185,8 @@ def _operation_v2(operation: Operation, prefix: str) -> Document:
         "produces": list(_MEDIA_TYPES),
         "parameters": parameters,
         "responses": {
-            code: {"description": text, "schema": answer} for code, text in _responses(operation).items()
+            code: {"description": text, **({"schema": answer} if code != _UNAUTHORIZED else {})}
+            for code, text in _responses(operation).items()
         },
     }
 
@@ -219,10 +227,11 @@ def _path_v3(path: Path, prefix: str) -> Document:
 
 
 def _operation_v3(operation: Operation, prefix: str) -> Document:
+    content = _content(operation.answer, prefix, operation.answers_list)
     document = _common(operation) | {
         "parameters": [PARAMETERS[name].v3("query") for name in operation.parameters],
         "responses": {
-            code: {"description": text, "content": _content(operation.answer, prefix, operation.answers_list)}
+            code: {"description": text, **({"content": content} if code != _UNAUTHORIZED else {})}
             for code, text in _responses(operation).items()
         },
     }

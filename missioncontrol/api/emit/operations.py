@@ -87,16 +87,29 @@ def _paths_of_kind(kind: KindInfo) -> Iterator[Path]:
         yield Path(f"{collection}/{{name}}/{subresource.name}", (*place, "name"), operations)
 
 
+_SELECTING = (
+    "continue",
+    "fieldSelector",
+    "labelSelector",
+    "limit",
+    "resourceVersion",
+    "resourceVersionMatch",
+)
+_WATCHING = ("allowWatchBookmarks", "sendInitialEvents", "timeoutSeconds", "watch")
+_DELETING = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
+_QUERIES: dict[str, tuple[str, ...]] = {
+    "get": ("resourceVersion",),
+    "list": (*_SELECTING, *_WATCHING),
+    "create": ("dryRun", "fieldManager", "fieldValidation"),
+    "update": ("dryRun", "fieldManager", "fieldValidation"),
+    "patch": ("dryRun", "fieldManager", "fieldValidation", "force"),
+    "delete": _DELETING,
+    "deletecollection": (*_SELECTING, "timeoutSeconds", *_DELETING),
+}
+
+
 def _parameters(verb: str) -> tuple[str, ...]:
-    if verb in ("list", "deletecollection"):
-        listing = ("continue", "fieldSelector", "labelSelector", "limit", "resourceVersion")
-        watching = ("allowWatchBookmarks", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds")
-        return (*listing, *watching, "watch") if verb == "list" else (*listing, "dryRun")
-    if verb == "delete":
-        return ("dryRun", "gracePeriodSeconds", "propagationPolicy")
-    if verb in ("create", "update"):
-        return ("dryRun", "fieldManager", "fieldValidation")
-    return ("dryRun", "fieldManager", "fieldValidation", "force") if verb == "patch" else ()
+    return _QUERIES.get(verb, ())
 
 
 def _operation(kind: KindInfo, verb: str, *, suffix: str = "", namespaced: bool | None = None) -> Operation:

@@ -44,6 +44,7 @@ _ALL = (
     ),
     Parameter("force", "boolean", "When applying: take over fields that others own."),
     Parameter("gracePeriodSeconds", "integer", "Seconds until the object is deleted; 0 is at once."),
+    Parameter("orphanDependents", "boolean", "Older form of propagationPolicy: whether dependents stay."),
     Parameter("propagationPolicy", "string", "What happens to dependents: Orphan, Background or Foreground."),
     Parameter("continue", "string", "Token of the previous answer, to get the next part of a list."),
     Parameter("fieldSelector", "string", "Restricts the list by fields."),
