@@ -21,6 +21,8 @@ from missioncontrol.local.errors import LocalError
 
 JsonObject = dict[str, Any]
 
+REQUEST_SECONDS = 45.0
+"""Several kube-apiservers that start on two processors at once take their time over a large definition."""
 _JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"
@@ -45,7 +47,7 @@ class AdminClient:
         ca: Path,
         client: KeyPair | None = None,
         token: str | None = None,
-        timeout: float = 10.0,
+        timeout: float = REQUEST_SECONDS,
     ) -> None:
         self._url = urlsplit(server)
         self._context = ssl.create_default_context(cafile=str(ca))

@@ -178,7 +178,7 @@ def _apply_patiently(client: AdminClient, body: JsonObject) -> None:
             return str(error)
         return None
 
-    _wait_until(attempt, f"{body['kind']} {body['metadata']['name']} was not accepted", timeout=10.0)
+    _wait_until(attempt, f"{body['kind']} {body['metadata']['name']} was not accepted", timeout=30.0)
 
 
 def path_of(body: JsonObject) -> str:
