@@ -56,7 +56,9 @@ def test_kube_apiserver_takes_all_of_it(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("serverside-applied (server dry run)") == len(built[plane])
-    assert "Warning" not in done.stderr, done.stderr
+    # other tests on this plane point a Service of the same name at a process of theirs
+    warnings = [line for line in done.stderr.splitlines() if "externalName is ignored" not in line]
+    assert warnings == []
 
 
 @pytest.mark.parametrize("plane", PLANES)
