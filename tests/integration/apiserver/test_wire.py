@@ -138,7 +138,7 @@ async def test_shapes(proxy: Proxy, namespace: str, cluster: Make) -> None:
     ):
         path = f"{clusters(namespace)}?includeObject={include}"
         _, document = await proxy.json("GET", path, headers={"Accept": table})
-        assert document["rows"][0].get("object", {}).get("kind") == member
+        assert (document["rows"][0]["object"] or {}).get("kind") == member
     status, _ = await proxy.json("GET", f"{clusters(namespace)}?includeObject=x", headers={"Accept": table})
     assert status == 400
     async with proxy.request(
@@ -225,7 +225,7 @@ async def test_a_watch_in_other_shapes_resumes_and_ends(proxy: Proxy, namespace:
     table = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
     first, second = await events(proxy, path, 2, headers=table)
     assert first["object"]["columnDefinitions"]
-    assert second["object"]["columnDefinitions"] == []
+    assert second["object"]["columnDefinitions"] is None  # as kube-apiserver writes it
     assert len(second["object"]["rows"]) == 1
     partial = {"Accept": PARTIAL.format("PartialObjectMetadata")}
     (only, *_) = await events(proxy, path, 1, headers=partial)
