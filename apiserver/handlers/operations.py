@@ -95,6 +95,11 @@ async def _create(
     try:
         await _refuse_impossible(context, call, served, stored, by_path=by_path)
     except Failure as refusal:
+        target = str((stored.get("spec") or {}).get("clusterName") or "")
+        if not await context.may(
+            call, attributes_of(CLUSTERS, "get", namespace=call.info.namespace, name=target)
+        ):
+            raise  # the store's words would tell what the cluster is like
         # what any resource would refuse comes first: a namespace that is missing, a name that is none
         raise await refusals.of_body(
             context, call, served, stored, refusal, content_type="application/json"

@@ -231,7 +231,7 @@ def _made(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
         folder, "webhooks", "webhooks", "--plane=control", f"--opa-url=http://127.0.0.1:{opa_port}"
     )
     replicas = [
-        _server(folder, f"apiserver-{number}", "apiserver", "--shutdown-delay-duration=2")
+        _server(folder, f"apiserver-{number}", "apiserver", "--shutdown-delay-duration=4")
         for number in (1, 2)
     ]
     balancer = Balancer(lambda: [(each.port, each.probe) for each in replicas])

@@ -162,11 +162,11 @@ def test_rights_are_still_asked_for(site: Site, namespace: str, stored: str) -> 
 
 
 def test_rules_hold_behind_broken_glass(admin: AdminClient, namespace: str, stored: str) -> None:
-    spec = {"spec": {"k8ssandra": {"cassandra": {"serverVersion": "3.11.1"}}}}
+    spec = {"spec": {"k8ssandra": {"cassandra": {"serverType": "dse"}}}}
     glass = {**spec, "metadata": {"annotations": {REASON: "hurry"}}}
     with pytest.raises(AdminError) as caught:
         admin.request("PATCH", stored, glass, content_type=MERGE)
-    assert (caught.value.status, "serverVersion" in str(caught.value)) == (422, True)
+    assert (caught.value.status, "serverType" in str(caught.value)) == (422, True)
     assert REASON not in admin.get(stored)["metadata"].get("annotations", {})
 
 
