@@ -75,7 +75,8 @@ soak: setup binaries ## Replicas restarted and killed at random under traffic (M
 	SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(SEED) $(PYTEST) tests/integration/extension/test_replicas.py -s --timeout=0
 
 fuzz: setup binaries ## Requests made from the OpenAPI document and from nothing, many of them (EXAMPLES=50)
-	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/integration/apiserver/test_garbage.py -s --timeout=0
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/integration/apiserver/test_garbage.py tests/integration/apiserver/test_schema_fuzz.py \
+		-s --timeout=0
 
 crash: setup binaries ## End cass-operator at every write and call in turn, and in bad weather (10 minutes and more)
 	CRASH=all $(PYTEST) tests/crash -s --timeout=3600

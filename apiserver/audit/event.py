@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -197,4 +198,7 @@ def encode(event: Obj, limit: int) -> bytes:
 
 
 def _line(event: Obj) -> bytes:
-    return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS, default=str)
+    try:
+        return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS, default=str)
+    except TypeError:  # numbers beyond 64 bits, for which a body was refused: recorded all the same
+        return json.dumps(event, default=str).encode() + b"\n"

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from apiserver import requestinfo
-from apiserver.audit.event import TRUNCATED, stamp
+from apiserver.audit.event import TRUNCATED, encode, stamp
 from apiserver.audit.log import Auditor
 from apiserver.audit.policy import DEFAULT, Level, Policy, PolicyError, load, parse
 from apiserver.audit.sink import WAITING, Lines, Rotation, Sink
@@ -308,3 +308,9 @@ def test_a_log_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
 
 def test_times_have_microseconds() -> None:
     assert stamp(1_700_000_000) == "2023-11-14T22:13:20.000000Z"
+
+
+def test_a_number_that_no_integer_type_holds_is_recorded_as_it_came() -> None:
+    line = encode({"requestObject": {"replicas": 2**70}}, 1 << 20)
+    assert json.loads(line) == {"requestObject": {"replicas": 2**70}}
+    assert line.endswith(b"\n")
