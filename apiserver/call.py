@@ -106,15 +106,18 @@ class Call:
 
     def checked(self, decoded: Decoded, *, code: int = 400) -> Decoded:
         """The store cannot see keys given twice, so they are judged here, as it would have."""
-        if not decoded.duplicates:
-            return decoded
-        texts = [f'duplicate field "{path}"' for path in decoded.duplicates]
+        self.judge_fields([f'duplicate field "{path}"' for path in decoded.duplicates], code=code)
+        return decoded
+
+    def judge_fields(self, texts: list[str], *, code: int = 400) -> None:
+        """Refuse the request for what is wrong with its fields, or warn, as `fieldValidation` says."""
+        if not texts:
+            return
         match self.query.get("fieldValidation", "Warn"):
             case "Strict":
                 raise _strict(code, texts)
             case "Warn" | "":
                 self.warnings += [warning(text) for text in texts]
-        return decoded
 
 
 def _strict(code: int, texts: list[str]) -> Failure:

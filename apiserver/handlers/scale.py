@@ -7,6 +7,7 @@ is ensured by writing only the version that was read.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from apiserver.kinds import CLUSTERS, DATACENTERS, Served
 from apiserver.negotiate import PLAIN
 from apiserver.status import MODIFIED, Failure, bad_request, conflict, invalid, not_found
 from apiserver.translate.face import Obj
+from missioncontrol.api.emit import snapshot
 from missioncontrol.api.resources import SCALES, Resource
 from missioncontrol.planning.scale import Refusal, spread
 from missioncontrol.validation.cluster import spec_view
@@ -64,6 +66,7 @@ async def update(context: Context, call: Call, served: Served) -> web.StreamResp
     respond.accept(call, PLAIN)
     _check_options(call, "UpdateOptions")
     body = (await call.read_object()).value
+    call.judge_fields(_unknown(body))
     return await _change(context, call, served, lambda _: body)
 
 
@@ -80,18 +83,46 @@ async def patch(context: Context, call: Call, served: Served) -> web.StreamRespo
             "message": "Required value: is required for apply patch",
         }
         raise invalid(SCALES, call.info.name, [cause])
-    decode = bodies.decode_yaml if kind == bodies.APPLY else bodies.decode_json
+    decode, code = (bodies.decode_yaml, 400) if kind == bodies.APPLY else (bodies.decode_json, 422)
     decoded = await bodies.decoded(decode, data)
-    value = call.checked(decoded, code=400 if kind == bodies.APPLY else 422).value
+    value = call.checked(decoded, code=code).value
 
     def patched(scale: Obj) -> Any:
         if kind == bodies.JSON_PATCH:
-            return patching.json_patch(scale, value)
-        # an apply of the one field that there is; its resourceVersion, if any, is a precondition like PUT's
-        base = scale if "resourceVersion" in _metadata(value) else _without_version(scale)
-        return patching.merge(base, value)
+            wanted = patching.json_patch(scale, value)
+        else:
+            # an apply of the one field that there is; its resourceVersion is a precondition, as PUT's
+            base = scale if "resourceVersion" in _metadata(value) else _without_version(scale)
+            wanted = patching.merge(base, value)
+        call.judge_fields(_unknown(wanted), code=code)
+        return wanted
 
     return await _change(context, call, served, patched)
+
+
+@functools.cache
+def _members() -> dict[str, frozenset[str]]:
+    """What a Scale has, by the path of what has it."""
+    metadata = snapshot.load()["meta"][f"{snapshot.META_PREFIX}ObjectMeta"]
+    return {
+        "": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
+        "metadata": frozenset(metadata["properties"]),
+        "spec": frozenset({"replicas"}),
+        "status": frozenset({"replicas", "selector"}),
+    }
+
+
+def _unknown(scale: Any) -> list[str]:
+    """What is to be said of fields that no Scale has; the store never sees them."""
+    if not isinstance(scale, dict) or scale.get("kind") not in (None, "", "Scale"):
+        return []  # it is refused for that
+    texts = []
+    for place, known in _members().items():
+        value = scale.get(place) if place else scale
+        if isinstance(value, dict):
+            names = (f"{place}.{name}" if place else name for name in value if name not in known)
+            texts += [f'unknown field "{name}"' for name in names]
+    return texts
 
 
 def _check_options(call: Call, kind: str) -> None:

@@ -65,6 +65,27 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         "and says which numbers would work. For a custom resource kube-apiserver tells its own internals "
         "(`no kind is registered for the type v1.Scale`), some of them as 500.",
         cases="subresources/refused scales/*",
+        places="body*",
+    ),
+    Difference(
+        what="The same, in codes.",
+        reason="As above.",
+        cases="subresources/refused scales/*",
+        places="status",
+    ),
+    Difference(
+        what="A Scale with unknown fields is refused with their names alone.",
+        reason="A custom resource's Scale is refused with internals, or with the whole object in it.",
+        cases="subresources/unknown fields of scales/*",
+        requests="*Strict*",
+        places="body.message",
+    ),
+    Difference(
+        what="The same, in the causes.",
+        reason="As above.",
+        cases="subresources/unknown fields of scales/*",
+        requests="*Strict*",
+        places="body.details",
     ),
     Difference(
         what="A Scale that changes nothing writes nothing.",

@@ -117,6 +117,23 @@ async def scale(api: Api) -> None:
 
 
 @case(SUBRESOURCES, kinds=(CLUSTER,))
+async def unknown_fields_of_scales(api: Api) -> None:
+    await _prepared(api)
+    for number, how in enumerate(("Strict", "Warn", "Ignore")):
+        query, sizes = f"fieldValidation={how}", range(12 + 24 * number, 100, 6)
+        deep = _scale(api, sizes[0], nope=1)
+        deep["spec"]["nope"] = 1
+        await api.put(deep, sub="scale", query=query)
+        await api.put({**_scale(api, sizes[1]), "nope": 1, "status": {"odd": 1}}, sub="scale", query=query)
+        await api.patch({"spec": {"replicas": sizes[2], "nope": 1}}, sub="scale", query=query)
+        patch = [
+            {"op": "add", "path": "/nope", "value": 1},
+            {"op": "replace", "path": "/spec/replicas", "value": sizes[3]},
+        ]
+        await api.patch(patch, sub="scale", type=JSON_PATCH, query=query)
+
+
+@case(SUBRESOURCES, kinds=(CLUSTER,))
 async def refused_scales(api: Api) -> None:
     await _prepared(api)
     now = await api.get("a", sub="scale")
@@ -151,10 +168,6 @@ async def refused_scales(api: Api) -> None:
     await api.put(_scale(api, -1), sub="scale", label="negative")
     await api.put(_scale(api, 2**33), sub="scale", label="huge")
     await api.put({**_scale(api, 6), "spec": "x"}, sub="scale", label="spec is text")
-    await api.put({**_scale(api, 6), "nope": 1}, sub="scale", label="unknown")
-    await api.put(
-        {**_scale(api, 6), "nope": 1}, sub="scale", query="fieldValidation=Strict", label="strictly"
-    )
     await api.put(_scale(api, 6), sub="scale", type="text/plain", label="text/plain")
     await api.put(_scale(api, 6), sub="scale", query="dryRun=Some", label="bad dryRun")
     await api.put(_scale(api, 6), sub="scale", query=f"fieldManager={'m' * 129}", label="a long manager")
