@@ -56,6 +56,7 @@ def plan_rollout(snapshot: Snapshot) -> Rollout:
     turns = _Turns(snapshot)
     for datacenter in snapshot.cluster.datacenters:
         turns.take(datacenter)
+    turns.untangle()
     return Rollout(turns.initialized, turns.sizes, turns.waiting, turns.held, turns.released)
 
 
@@ -90,6 +91,24 @@ class _Turns:
         elif datacenter.plane in self.released:
             unfinished = unfinished or f"{name} is about to be changed"
         self._obstacle = self._obstacle or unfinished
+
+    def untangle(self) -> None:
+        """Planes in trouble that hold each other's cure: the first one of them gets it."""
+        snapshot, cluster = self.snapshot, self.snapshot.cluster
+        busy = {
+            each.plane for each in cluster.datacenters if _unfinished(snapshot, each, snapshot.asked(each))
+        }
+        busy |= {plane for plane in cluster.planes if snapshot.plane(plane).at_work()}
+        if snapshot.disruption or self.released or not busy <= self.held.keys():
+            return
+        plane = next((each for each in cluster.planes if each in busy), None)
+        if plane is None:
+            return
+        del self.held[plane]
+        self.released.add(plane)
+        for each in cluster.datacenters:
+            if each.plane == plane:
+                self.waiting.pop(each.name, None)
 
     def _holds(self, plane: str) -> bool:
         """Whether a plane has to keep what it has. Its own trouble is no reason: a change may be the cure."""

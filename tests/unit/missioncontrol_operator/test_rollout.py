@@ -157,6 +157,19 @@ def test_a_cure_is_not_held_by_the_illness(build: Build) -> None:
     assert rollout.held == {}
 
 
+def test_two_planes_in_trouble_do_not_hold_each_others_cure(build: Build) -> None:
+    cluster = build.cluster(*TWO, status=build.initialized())
+    planes = []
+    for plane, name in (("p1", "dc1"), ("p2", "dc2")):
+        ill = {name: build.facts(name, 3, ready=1, current=False, initialized=True)}
+        placed = build.placed({name: 3}, annotations=OLD, done=False)
+        planes.append(build.plane(plane, placed=placed, facts=ill))
+    rollout = plan_rollout(build.snapshot(cluster, *planes))
+    assert list(rollout.released) == ["p1"]
+    assert list(rollout.held) == ["p2"]
+    assert "dc1" not in rollout.waiting
+
+
 def test_an_operation_that_disturbs_nodes_holds_changes(build: Build) -> None:
     cluster = build.cluster(*TWO, status=build.initialized())
     rollout = plan_rollout(
