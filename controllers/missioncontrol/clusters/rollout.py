@@ -95,9 +95,8 @@ class _Turns:
     def untangle(self) -> None:
         """Planes in trouble that hold each other's cure: the first one of them gets it."""
         snapshot, cluster = self.snapshot, self.snapshot.cluster
-        busy = {
-            each.plane for each in cluster.datacenters if _unfinished(snapshot, each, snapshot.asked(each))
-        }
+        here = [each for each in cluster.datacenters if not snapshot.plane(each.plane).absence()]
+        busy = {each.plane for each in here if _unfinished(snapshot, each, snapshot.asked(each))}
         busy |= {plane for plane in cluster.planes if snapshot.plane(plane).at_work()}
         if snapshot.disruption or self.released or not busy <= self.held.keys():
             return
