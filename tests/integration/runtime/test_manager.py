@@ -186,6 +186,6 @@ async def test_a_cluster_that_never_answered_keeps_the_operator_waiting_not_dead
         await eventually(lambda: manager.probes.port)
         await asyncio.sleep(0.2)
         status, text = await get(manager, "/readyz")
-        assert status == 503
+        assert status == 500
         assert "configmaps" in text
         assert (await get(manager, "/healthz"))[0] == 200
