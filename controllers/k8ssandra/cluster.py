@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -37,8 +37,13 @@ class DatacenterSpec:
     options: Mapping[str, Any]
 
     @property
-    def racks(self) -> int:
-        return len(sequence(self.options.get("racks"))) or 1
+    def ring_name(self) -> str:
+        """The name inside Cassandra: what keyspaces are replicated to."""
+        return text(self.body.get("datacenterName")) or self.name
+
+    @property
+    def rack_names(self) -> list[str]:
+        return [text(at(rack, "name")) for rack in sequence(self.options.get("racks"))] or ["default"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,16 @@ class Cluster:
         )
 
     @property
+    def external_datacenters(self) -> tuple[str, ...]:
+        """Datacenters of the same ring that nobody here looks after, by their names inside Cassandra."""
+        return tuple(text(each) for each in sequence(self.spec.get("externalDatacenters")))
+
+    @property
+    def external_secrets(self) -> bool:
+        """Somebody else makes the Secrets and brings them into the pods."""
+        return self.spec.get("secretsProvider") == "external"
+
+    @property
     def is_managed(self) -> bool:
         """Written by a control plane, which then is the one to make Secrets and to decide on replication."""
         return Label.CONTROL_PLANE in self.metadata.labels
@@ -134,8 +149,9 @@ class Cluster:
 
     @property
     def no_users(self) -> bool:
-        """Another plane creates the users of this cluster."""
-        return self.metadata.annotations.get(Annotation.SKIP_USER_CREATION) == "true"
+        """Another plane, or a datacenter outside of it, creates the users of this cluster."""
+        told = self.metadata.annotations.get(Annotation.SKIP_USER_CREATION) == "true"
+        return told or bool(self.external_datacenters)
 
     def tags(self, datacenter: DatacenterSpec, *path: str) -> dict[str, str]:
         """Labels or annotations under `metadata`, those of the datacenter over those of the cluster."""
@@ -179,6 +195,12 @@ def system_replication(cluster: Cluster) -> Replication | None:
 
 
 def initial_replication(cluster: Cluster) -> dict[str, int]:
-    """What a cluster of its own starts with: its first datacenter alone, like upstream."""
-    first = cluster.datacenters[:1]
-    return {each.name: min(MAX_SYSTEM_REPLICATION, each.size) for each in first}
+    """What a cluster of its own starts with: its first datacenter, and those that were there before it."""
+    return replication_of(cluster, cluster.datacenters[:1])
+
+
+def replication_of(cluster: Cluster, datacenters: Iterable[DatacenterSpec]) -> dict[str, int]:
+    """The copies of the system keyspaces in these datacenters and in those outside of the cluster."""
+    return {each.ring_name: min(MAX_SYSTEM_REPLICATION, each.size) for each in datacenters} | dict.fromkeys(
+        cluster.external_datacenters, MAX_SYSTEM_REPLICATION
+    )

@@ -12,6 +12,8 @@ from controllers.k8ssandra.cluster import Cluster, initial_replication
 from controllers.k8ssandra.decide import Plan, decide
 from controllers.k8ssandra.deletion import ClusterDeletion
 from controllers.k8ssandra.keyspaces import Keyspaces
+from controllers.k8ssandra.materials import MaterialSource
+from controllers.k8ssandra.monitors import ServiceMonitors
 from controllers.k8ssandra.sources import Sources
 from controllers.k8ssandra.state import Snapshot
 from controllers.runtime.events import EventRecorder
@@ -31,17 +33,26 @@ log = logging.getLogger(__name__)
 
 MANAGER: Final = Component.K8SSANDRA_OPERATOR.value
 KEYSPACE_RETRY_SECONDS: Final = 2.0
+OUTSIDE_SECONDS: Final = 60.0
 
 
 class ClusterReconciler:
     """Reconciles K8ssandraClusters of the operator's own plane."""
 
     def __init__(
-        self, client: Client, sources: Sources, keyspaces: Keyspaces, recorder: EventRecorder
+        self,
+        client: Client,
+        sources: Sources,
+        materials: MaterialSource,
+        keyspaces: Keyspaces,
+        monitors: ServiceMonitors,
+        recorder: EventRecorder,
     ) -> None:
         self._client = client
         self._sources = sources
+        self._materials = materials
         self._keyspaces = keyspaces
+        self._monitors = monitors
         self._recorder = recorder
         self._deletion = ClusterDeletion(client, sources)
 
@@ -50,9 +61,11 @@ class ClusterReconciler:
         if view is None:
             self._keyspaces.forget(key.namespace, key.name)
             return Done()
-        snapshot = self._sources.snapshot(view)
         if view.metadata.deletion_timestamp is not None:
-            return await self._delete(snapshot)
+            return await self._delete(self._sources.snapshot(view))
+        # read first: the snapshot is to be of one moment, after everything that takes time
+        materials = await self._materials.of(Cluster(view.metadata, view.spec))
+        snapshot = self._sources.snapshot(view, materials)
         if Finalizer.K8SSANDRA_CLUSTER not in view.metadata.finalizers:
             await self._adopt(snapshot.cluster)
         plan = decide(snapshot)
@@ -101,14 +114,23 @@ class ClusterReconciler:
         await self._write_slices(snapshot, plan)
         waiting = ""
         if plan.keyspaces:
-            waiting = await self._keyspaces.ensure(cluster, plan.keyspaces, snapshot.pods)
+            waiting = await self._keyspaces.ensure(cluster, plan.keyspaces, snapshot.pods, snapshot.materials)
         if plan.create is not None and not waiting:
             await self._create(plan.create)
         if plan.update is not None:
             await self._client.apply(CASSANDRA_DATACENTERS, plan.update, field_manager=MANAGER)
-        await self._report(snapshot, plan, waiting=waiting)
+        live = {each.metadata.name: each for each in snapshot.owned}
+        lacking = await self._monitors.ensure(cluster, live) if plan.settled else ""
+        await self._report(snapshot, plan, waiting=waiting or lacking)
         if waiting:
             return RequeueAfter(KEYSPACE_RETRY_SECONDS, waiting)
+        if lacking:
+            # kinds that are installed wake nobody
+            return RequeueAfter(OUTSIDE_SECONDS, lacking)
+        absent = self._keyspaces.absent_outside(cluster)
+        if absent:
+            # nobody here watches them, so that the ring has to be asked again
+            return RequeueAfter(OUTSIDE_SECONDS, f"the ring does not know {', '.join(absent)} yet")
         return Done(plan.waiting)
 
     async def _make_secret(self, cluster: Cluster) -> None:

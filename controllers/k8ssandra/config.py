@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from controllers.k8ssandra.jvm import ADDITIONAL, ENV_FILE, builder_sections, is_old_cassandra
@@ -40,14 +40,18 @@ def builder_config(
     version: str,
     auth: bool,
     system_replication: str | None,
+    encryption: Mapping[str, Mapping[str, str]] | None = None,
+    jvm_options: Sequence[str] = (),
 ) -> dict[str, Any]:
     """`spec.config` of the CassandraDatacenter.
 
     `system_replication` is the option with which the very first datacenter creates system_distributed, None
-    for every other one.
+    for every other one; `encryption` and `jvm_options` say where key stores are.
     """
     old = is_old_cassandra(server_type, version)
     cassandra_yaml = dict(config.get("cassandraYaml") or {})
+    for section, defaults in (encryption or {}).items():
+        cassandra_yaml[section] = {**defaults, **cassandra_yaml.get(section, {})}
     for key, value in _auth_defaults(server_type, auth=auth).items():
         cassandra_yaml.setdefault(key, value)
     cassandra_yaml.setdefault("num_tokens", 256 if old else 16)
@@ -58,6 +62,7 @@ def builder_config(
     sections: dict[str, Any] = builder_sections(
         config.get("jvmOptions"), server_type=server_type, version=version
     )
+    _prepend(sections, jvm_options)
     if server_type in ("cassandra", "hcd"):
         extra = [system_replication] if system_replication else []
         if not old:
@@ -92,7 +97,7 @@ def _auth_defaults(server_type: str, *, auth: bool) -> Mapping[str, str]:
     return _DSE_AUTH if server_type == "dse" else _AUTH
 
 
-def _prepend(sections: dict[str, Any], options: list[str]) -> None:
+def _prepend(sections: dict[str, Any], options: Sequence[str]) -> None:
     """Puts options before those of the user, which win: the last one of a name counts for the JVM."""
     section = sections.setdefault(ENV_FILE, {})
     given = list(section.get(ADDITIONAL, []))

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.k8ssandra import metrics_agent, render, seeds
+from controllers.k8ssandra import metrics_agent, node_config, render, seeds
 from controllers.k8ssandra.cluster import (
-    MAX_SYSTEM_REPLICATION,
     Cluster,
     DatacenterSpec,
     Replication,
+    replication_of,
     system_replication,
 )
 from controllers.k8ssandra.hashing import covers
@@ -116,9 +116,17 @@ def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication
     cluster = snapshot.cluster
     for datacenter in cluster.datacenters:
         live = snapshot.datacenters.get(datacenter.name)
-        _decide_config_map(snapshot, plan, datacenter)
+        missing = snapshot.materials.missing(cluster, datacenter)
+        if missing:
+            plan.waiting = f"datacenter {datacenter.name} waits: {missing}"
+            break
+        _decide_config_maps(snapshot, plan, datacenter)
         wanted = render.cassandra_datacenter(
-            cluster, datacenter, replication=replication, existing_spec=live.spec if live else None
+            cluster,
+            datacenter,
+            replication=replication,
+            existing_spec=live.spec if live else None,
+            materials=snapshot.materials,
         )
         if live is None:
             plan.create, plan.waiting = wanted, f"datacenter {datacenter.name} is being made"
@@ -134,15 +142,22 @@ def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication
     plan.keyspaces = _keyspaces(snapshot, replication)
 
 
-def _decide_config_map(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec) -> None:
-    body = metrics_agent.render(snapshot.cluster, datacenter)
-    live = snapshot.config_maps.get(body["metadata"]["name"])
-    if (
-        live is None
-        or not covers(live.data, body["data"])
-        or not covers(live.metadata.labels, body["metadata"]["labels"])
-    ):
-        plan.config_maps.append(body)
+def _decide_config_maps(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec) -> None:
+    told = snapshot.config_maps.get(node_config.config_map_name(snapshot.cluster, datacenter))
+    bodies = (
+        metrics_agent.render(snapshot.cluster, datacenter),
+        node_config.render(snapshot.cluster, datacenter, told.data if told else {}),
+    )
+    for body in bodies:
+        if body is None:
+            continue
+        live = snapshot.config_maps.get(body["metadata"]["name"])
+        if (
+            live is None
+            or not covers(live.data, body["data"])
+            or not covers(live.metadata.labels, body["metadata"]["labels"])
+        ):
+            plan.config_maps.append(body)
 
 
 def _decide_change(
@@ -205,18 +220,13 @@ def _keyspaces(snapshot: Snapshot, replication: Replication | None) -> dict[str,
     if replication is None:
         return {}
     live = snapshot.datacenters
-    initialized = {
-        each.name: each
-        for each in snapshot.cluster.datacenters
-        if each.name in live and is_initialized(live[each.name])
-    }
-    if not any(not live[name].spec.get("stopped") for name in initialized):
+    datacenters = snapshot.cluster.datacenters
+    initialized = [each for each in datacenters if each.name in live and is_initialized(live[each.name])]
+    if all(live[each.name].spec.get("stopped") for each in initialized):
         return {}  # nobody is there to be asked
     if not snapshot.cluster.is_managed:
-        return {name: min(MAX_SYSTEM_REPLICATION, each.size) for name, each in initialized.items()}
-    local = {each.name for each in snapshot.cluster.datacenters}
+        return replication_of(snapshot.cluster, initialized)
+    present, local = ({each.ring_name for each in group} for group in (initialized, datacenters))
     return {
-        name: factor
-        for name, factor in replication.factors.items()
-        if name in initialized or name not in local
+        name: factor for name, factor in replication.factors.items() if name in present or name not in local
     }

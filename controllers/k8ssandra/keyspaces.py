@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from controllers.k8ssandra.cluster import Cluster
+from controllers.k8ssandra.doors import Doors
 from controllers.k8ssandra.management import ManagementApi, ManagementError
+from controllers.k8ssandra.materials import Materials
 from controllers.k8ssandra.views import is_serving
 from missioncontrol.kube.views import Pod
 
@@ -35,17 +37,27 @@ class _Verified:
 class Keyspaces:
     """Gives the system keyspaces of clusters their replication."""
 
-    def __init__(self, api: ManagementApi, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._api = api
+    def __init__(self, doors: Doors, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._doors = doors
         self._clock = clock
         self._verified: dict[tuple[str, str], _Verified] = {}
+        self._absent: dict[tuple[str, str], list[str]] = {}
 
     def forget(self, namespace: str, name: str) -> None:
         self._verified.pop((namespace, name), None)
+        self._absent.pop((namespace, name), None)
 
-    async def ensure(self, cluster: Cluster, factors: Mapping[str, int], pods: Iterable[Pod]) -> str:
+    def absent_outside(self, cluster: Cluster) -> list[str]:
+        """Datacenters outside of the cluster that the ring did not know when it was asked last."""
+        return self._absent.get((cluster.namespace, cluster.name), [])
+
+    async def ensure(
+        self, cluster: Cluster, factors: Mapping[str, int], pods: Iterable[Pod], materials: Materials
+    ) -> str:
         """Make it so; a sentence says what has to be waited for, an empty one that all is right."""
         key = cluster.namespace, cluster.name
+        if key in self._absent:
+            self._verified.pop(key, None)
         known = self._verified.get(key)
         if (
             known is not None
@@ -57,36 +69,61 @@ class Keyspaces:
         if pod is None:
             return "no node is ready to be asked about the system keyspaces"
         try:
-            waiting = await self._ensure(cluster, factors, pod)
+            api = self._doors.to(cluster, pod, materials)
+            waiting = await self._ensure(api, cluster, factors, pod)
         except ManagementError as error:
             return f"the system keyspaces could not be replicated: {error}"
         if not waiting:
             self._verified[key] = _Verified(dict(factors), cluster.metadata.uid, self._clock())
         return waiting
 
-    async def _ensure(self, cluster: Cluster, factors: Mapping[str, int], pod: Pod) -> str:
-        present = await self._api.ring_datacenters(pod)
+    async def _ensure(
+        self, api: ManagementApi, cluster: Cluster, factors: Mapping[str, int], pod: Pod
+    ) -> str:
+        present = await api.ring_datacenters(pod)
+        outside = set(cluster.external_datacenters)
         wanted = {name: factor for name, factor in factors.items() if name in present and factor > 0}
-        absent = sorted(name for name, factor in factors.items() if name not in present and factor > 0)
+        lacking = sorted(name for name, factor in factors.items() if name not in present and factor > 0)
+        absent = [name for name in lacking if name not in outside]
+        self._note_absent(cluster, [name for name in lacking if name in outside])
         if not wanted:
             return "no datacenter of the ring is to hold system keyspaces yet"
         names = (*SYSTEM_KEYSPACES, *(_DSE_KEYSPACES if cluster.server_type == "dse" else ()))
         for keyspace in names:
-            waiting = await self._ensure_one(pod, keyspace, wanted)
+            waiting = await self._ensure_one(api, pod, keyspace, wanted, outside)
             if waiting:
                 return waiting
         return f"the ring has no node of {', '.join(absent)} yet to hold system keyspaces" if absent else ""
 
-    async def _ensure_one(self, pod: Pod, keyspace: str, factors: Mapping[str, int]) -> str:
-        present = await self._api.replication(pod, keyspace)
+    def _note_absent(self, cluster: Cluster, names: list[str]) -> None:
+        """Who is outside of the cluster may be away or not connected yet: that holds nothing up."""
+        key = cluster.namespace, cluster.name
+        if not names:
+            self._absent.pop(key, None)
+        elif self._absent.get(key) != names:
+            self._absent[key] = names
+            log.warning("the ring of %s/%s does not know %s", *key, ", ".join(names))
+
+    async def _ensure_one(
+        self,
+        api: ManagementApi,
+        pod: Pod,
+        keyspace: str,
+        factors: Mapping[str, int],
+        outside: Collection[str],
+    ) -> str:
+        present = await api.replication(pod, keyspace)
         if present is None:
             return f"keyspace {keyspace} does not exist yet" if keyspace in SYSTEM_KEYSPACES else ""
+        # copies outside of the cluster are never taken away because nobody answers for them right now
+        kept = {name: int(present[name]) for name in outside if name in present and name not in factors}
+        factors = {**factors, **kept}
         if _is_replicated(present, factors):
             return ""
-        versions = await self._api.schema_versions(pod)
+        versions = await api.schema_versions(pod)
         if len(set(versions) - {_UNREACHABLE}) > 1:
             return "the nodes do not agree on the schema yet"
-        await self._api.alter_keyspace(pod, keyspace, factors)
+        await api.alter_keyspace(pod, keyspace, factors)
         log.info("keyspace %s is now replicated to %s", keyspace, dict(factors))
         return ""
 

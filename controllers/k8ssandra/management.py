@@ -6,6 +6,8 @@ simulated pods say where they really answer.
 
 from __future__ import annotations
 
+import copy
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -30,6 +32,20 @@ class ManagementApi:
     def __init__(self, session: aiohttp.ClientSession, *, from_annotation: bool = False) -> None:
         self._session = session
         self._from_annotation = from_annotation
+        self._tls: ssl.SSLContext | None = None
+        self._port = PORT
+
+    def secured(self, context: ssl.SSLContext) -> ManagementApi:
+        """The same client for nodes that speak TLS and want to see a certificate."""
+        other = copy.copy(self)
+        other._tls = context
+        return other
+
+    def on_port(self, port: int) -> ManagementApi:
+        """The same client for nodes that listen on another port."""
+        other = copy.copy(self)
+        other._port = port
+        return other
 
     async def schema_versions(self, pod: Pod) -> dict[str, list[str]]:
         """Which nodes hold which version of the schema."""
@@ -76,7 +92,13 @@ class ManagementApi:
         name = pod.metadata.name
         try:
             async with self._session.request(
-                method, f"{self._base(pod)}{path}", params=query, data=data, headers=headers, timeout=_TIMEOUT
+                method,
+                f"{self._base(pod)}{path}",
+                params=query,
+                data=data,
+                headers=headers,
+                timeout=_TIMEOUT,
+                ssl=self._tls or True,
             ) as answer:
                 raw = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -99,4 +121,5 @@ class ManagementApi:
         ip = pod.status.pod_ip
         if not ip:
             raise ManagementError(f"pod {pod.metadata.name} has no address yet")
-        return f"http://[{ip}]:{PORT}" if ":" in ip else f"http://{ip}:{PORT}"
+        host = f"[{ip}]" if ":" in ip else ip
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"

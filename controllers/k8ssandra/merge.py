@@ -29,6 +29,8 @@ OPTION_FIELDS: Final = (
     "podPriorityClassName",
     "serviceAccount",
     "readOnlyRootFilesystem",
+    "telemetry",
+    "perNodeConfigInitContainerImage",
 )
 
 # The member that identifies an item, for the lists that merge item by item.

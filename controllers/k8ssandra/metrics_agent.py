@@ -12,6 +12,7 @@ import yaml
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
 from controllers.k8ssandra.hashing import fingerprint
 from missioncontrol.api.names import Annotation, Label, LabelValue, cleanup_for_kubernetes
+from missioncontrol.validation.values import at, mapping
 
 KEY: Final = "metrics-collector.yaml"
 VOLUME: Final = "metrics-agent-config"
@@ -33,12 +34,13 @@ _KEPT_TABLE_METRICS: Final = (
 
 
 def config_map_name(cluster: Cluster, datacenter: DatacenterSpec) -> str:
-    return f"{cluster.clean_name}-{cleanup_for_kubernetes(datacenter.name)}-{VOLUME}"
+    return cleanup_for_kubernetes(f"{cluster.cluster_name}-{datacenter.ring_name}-{VOLUME}")
 
 
 def render(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
     """The ConfigMap of one datacenter."""
-    data = {KEY: yaml.safe_dump({"relabels": _relabels()}, sort_keys=True)}
+    data = {KEY: yaml.safe_dump(_settings(datacenter), sort_keys=True)}
+    common = mapping(at(cluster.cassandra, "metadata"))
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -49,8 +51,12 @@ def render(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
                 **cluster.ownership_labels,
                 Label.CLEANED_UP_BY: LabelValue.K8SSANDRACLUSTER_CONTROLLER,
                 **cluster.owned_labels,
+                **mapping(common.get("commonLabels")),
             },
-            "annotations": {Annotation.K8SSANDRA_RESOURCE_HASH: fingerprint(data)},
+            "annotations": {
+                **mapping(common.get("commonAnnotations")),
+                Annotation.K8SSANDRA_RESOURCE_HASH: fingerprint(data),
+            },
         },
         "data": data,
     }
@@ -65,6 +71,13 @@ def volume(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
             "configMap": {"name": config_map_name(cluster, datacenter), "items": [{"key": KEY, "path": KEY}]}
         },
     }
+
+
+def _settings(datacenter: DatacenterSpec) -> dict[str, Any]:
+    """What the user says of endpoint and relabelling, over the defaults."""
+    given = mapping(at(datacenter.options, "telemetry", "cassandra"))
+    settings = {"endpoint": given.get("endpoint"), "relabels": given.get("relabels") or _relabels()}
+    return {key: value for key, value in settings.items() if value}
 
 
 def _relabels() -> list[dict[str, Any]]:

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 import aiohttp
 
 from controllers.k8ssandra.clusters import ClusterReconciler
+from controllers.k8ssandra.doors import Doors
 from controllers.k8ssandra.keyspaces import Keyspaces
 from controllers.k8ssandra.management import ManagementApi
+from controllers.k8ssandra.materials import MaterialSource
+from controllers.k8ssandra.monitors import ServiceMonitors
 from controllers.k8ssandra.sources import Sources, cluster_of_task, owner, task_of
 from controllers.k8ssandra.tasks import TaskReconciler
 from controllers.runtime.manager import Manager
@@ -20,8 +23,10 @@ def install(manager: Manager, session: aiohttp.ClientSession, *, from_annotation
     """Give a manager the controllers of this operator."""
     plane = manager.home
     sources = Sources.of(plane)
-    keyspaces = Keyspaces(ManagementApi(session, from_annotation=from_annotation))
-    clusters = ClusterReconciler(plane.client, sources, keyspaces, manager.recorder)
+    keyspaces = Keyspaces(Doors(ManagementApi(session, from_annotation=from_annotation)))
+    materials = MaterialSource(plane.client, sources.given_config_maps, sources.secrets)
+    monitors = ServiceMonitors(plane.client)
+    clusters = ClusterReconciler(plane.client, sources, materials, keyspaces, monitors, manager.recorder)
     tasks = TaskReconciler(plane.client, sources, manager.recorder)
 
     cluster_controller = manager.controller("k8ssandracluster", clusters.reconcile)
@@ -30,6 +35,7 @@ def install(manager: Manager, session: aiohttp.ClientSession, *, from_annotation
     cluster_controller.watch(sources.pods, sources.clusters_of_pod)
     cluster_controller.watch(sources.secrets, sources.clusters_using)
     cluster_controller.watch(sources.config_maps, owner)
+    cluster_controller.watch(sources.given_config_maps, sources.clusters_given)
     cluster_controller.watch(sources.slices, owner)
     # a cluster that is being deleted waits for its tasks
     cluster_controller.watch(sources.tasks, lambda task: [Key(HOME, *cluster_of_task(task))])

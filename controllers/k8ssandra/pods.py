@@ -12,6 +12,24 @@ Json = dict[str, Any]
 CASSANDRA_CONTAINER: Final = "cassandra"
 LOGGER_CONTAINER: Final = "server-system-logger"
 CONFIG_CONTAINER: Final = "server-config-init"
+# What the older collector passes on by default: of the metrics of tables only those that dashboards need
+_TABLE: Final = "org.apache.cassandra.metrics"
+_FILTERS: Final = (
+    f"deny:{_TABLE}.Table",
+    f"deny:{_TABLE}.table",
+    f"allow:{_TABLE}.table.live_ss_table_count",
+    f"allow:{_TABLE}.Table.LiveSSTableCount",
+    f"allow:{_TABLE}.table.live_disk_space_used",
+    f"allow:{_TABLE}.table.LiveDiskSpaceUsed",
+    f"allow:{_TABLE}.Table.Pending",
+    f"allow:{_TABLE}.Table.Memtable",
+    f"allow:{_TABLE}.Table.Compaction",
+    f"allow:{_TABLE}.table.read",
+    f"allow:{_TABLE}.table.write",
+    f"allow:{_TABLE}.table.range",
+    f"allow:{_TABLE}.table.coordinator",
+    f"allow:{_TABLE}.table.dropped_mutations",
+)
 
 
 def pod_template(cluster: Cluster, datacenter: DatacenterSpec) -> Json:
@@ -57,9 +75,19 @@ def _containers(datacenter: DatacenterSpec) -> list[Json]:
 
 
 def _switches(datacenter: DatacenterSpec) -> list[Json]:
-    switches = [{"name": "MGMT_API_DISABLE_MCAC", "value": "true"}]
+    switches = []
+    collector = mapping(at(datacenter.options, "telemetry", "mcac"))
+    if collector.get("enabled") is True:
+        filters = collector.get("metricFilters")
+        switches.append(_variable("METRIC_FILTERS", " ".join(_FILTERS if filters is None else filters)))
     heap = quantity(datacenter.options.get("mgmtAPIHeap"))
     if heap is not None:
         size = int(heap.to_integral_value(rounding="ROUND_CEILING"))
-        switches.insert(0, {"name": "MANAGEMENT_API_HEAP_SIZE", "value": str(size)})
+        switches.append(_variable("MANAGEMENT_API_HEAP_SIZE", str(size)))
+    if collector.get("enabled") is not True:
+        switches.append(_variable("MGMT_API_DISABLE_MCAC", "true"))
     return switches
+
+
+def _variable(name: str, value: str) -> Json:
+    return {"name": name, "value": value}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from controllers.k8ssandra import metrics_agent
+from controllers.k8ssandra import encryption, metrics_agent, node_config
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec, Replication
 from controllers.k8ssandra.config import (
     builder_config,
@@ -17,6 +17,7 @@ from controllers.k8ssandra.config import (
     system_replication_option,
 )
 from controllers.k8ssandra.hashing import fingerprint
+from controllers.k8ssandra.materials import Materials
 from controllers.k8ssandra.pods import (
     CONFIG_CONTAINER,
     LOGGER_CONTAINER,
@@ -24,6 +25,7 @@ from controllers.k8ssandra.pods import (
     pod_template,
     resources_of,
 )
+from controllers.k8ssandra.tokens import node_config_of
 from missioncontrol.api.names import Annotation, Finalizer, Label, LabelValue
 from missioncontrol.validation.values import mapping, sequence, text
 
@@ -47,9 +49,11 @@ def cassandra_datacenter(
     *,
     replication: Replication | None,
     existing_spec: Mapping[str, Any] | None,
+    materials: Materials | None = None,
 ) -> dict[str, Any]:
     """The whole object, with the fingerprint of everything else in its annotation."""
-    spec = _spec(cluster, datacenter, _first_start_option(cluster, datacenter, replication, existing_spec))
+    first_start = _first_start_option(cluster, datacenter, replication, existing_spec)
+    spec = _spec(cluster, datacenter, first_start, materials or Materials())
     labels = {
         **cluster.tags(datacenter, "labels"),
         **cluster.ownership_labels,
@@ -88,27 +92,33 @@ def _first_start_option(
     return system_replication_option(replication.factors)
 
 
-def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str | None) -> dict[str, Any]:
+def _spec(
+    cluster: Cluster, datacenter: DatacenterSpec, system_replication: str | None, materials: Materials
+) -> dict[str, Any]:
     options = datacenter.options
+    used = encryption.stores(cluster, datacenter)
     version = text(options.get("serverVersion"))
     spec: dict[str, Any] = {
         "clusterName": cluster.cluster_name,
         "serverType": cluster.server_type,
         "serverVersion": version,
         "size": datacenter.size,
-        "superuserSecretName": cluster.superuser_secret,
         "config": builder_config(
             mapping(options.get("config")),
             server_type=cluster.server_type,
             version=version,
             auth=cluster.auth,
             system_replication=system_replication,
+            encryption=encryption.yaml_defaults(used, materials.secrets),
+            jvm_options=encryption.jvm_options(cluster, datacenter, used, materials.secrets),
         ),
         "storageConfig": _storage(cluster, datacenter),
         "additionalServiceConfig": _services(cluster, datacenter),
-        "podTemplateSpec": pod_template(cluster, datacenter),
+        "podTemplateSpec": _pods(cluster, datacenter, used, materials),
     }
     optional = {
+        "superuserSecretName": "" if cluster.external_secrets else cluster.superuser_secret,
+        "datacenterName": datacenter.body.get("datacenterName"),
         "stopped": bool(datacenter.body.get("stopped")),
         "serverImage": options.get("serverImage"),
         "resources": options.get("resources"),
@@ -118,7 +128,7 @@ def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str 
         "additionalSeeds": list(cluster.seeds[1]),
         "additionalLabels": cluster.tags(datacenter, "commonLabels"),
         "additionalAnnotations": cluster.tags(datacenter, "commonAnnotations"),
-        "networking": options.get("networking"),
+        "networking": _networking(mapping(options.get("networking"))),
         "allowMultipleNodesPerWorker": options.get("softPodAntiAffinity"),
         "serviceAccountName": options.get("serviceAccount"),
         "dseWorkloads": options.get("dseWorkloads"),
@@ -130,6 +140,19 @@ def _spec(cluster: Cluster, datacenter: DatacenterSpec, system_replication: str 
     if options.get("readOnlyRootFilesystem") is not None:
         found["readOnlyRootFilesystem"] = options["readOnlyRootFilesystem"]
     return found
+
+
+def _networking(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Nodes are in a network of their own unless the host's is asked for: that need not be said."""
+    return {key: value for key, value in given.items() if value is not False}
+
+
+def _pods(
+    cluster: Cluster, datacenter: DatacenterSpec, used: list[encryption.Store], materials: Materials
+) -> dict[str, Any]:
+    template = encryption.mounted(pod_template(cluster, datacenter), used)
+    given = materials.config_maps.get(node_config_of(datacenter))
+    return node_config.mounted(template, cluster, datacenter, given)
 
 
 def _storage(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controllers.k8ssandra.cluster import Cluster
+from controllers.k8ssandra.materials import Materials, names_of
 from controllers.k8ssandra.state import Snapshot
 from controllers.k8ssandra.views import SliceView
 from controllers.runtime.cluster import Cluster as Plane
@@ -22,7 +23,7 @@ from missioncontrol.api.resources import (
     SECRETS,
 )
 from missioncontrol.kube.informer import HasMeta, Informer
-from missioncontrol.kube.views import ConfigMap, Object, Pod, SecretMeta
+from missioncontrol.kube.views import ConfigMap, MetaView, Object, Pod, SecretMeta
 
 BY_NAMESPACE = "namespace"
 BY_DATACENTER = "datacenter"
@@ -43,6 +44,8 @@ class Sources:
     secrets: Informer[SecretMeta]
     config_maps: Informer[ConfigMap]
     slices: Informer[SliceView]
+    given_config_maps: Informer[MetaView]
+    """All ConfigMaps, by their metadata: a user may name any of them."""
 
     @classmethod
     def of(cls, plane: Plane) -> Sources:
@@ -56,6 +59,7 @@ class Sources:
             secrets=plane.informer(SECRETS, SecretMeta),
             config_maps=plane.informer(CONFIG_MAPS, ConfigMap, label_selector=_OURS),
             slices=plane.informer(ENDPOINT_SLICES, SliceView, label_selector=_OURS),
+            given_config_maps=plane.informer(CONFIG_MAPS, MetaView),
         )
         sources.clusters.add_index(BY_NAMESPACE, lambda each: [each.metadata.namespace])
         sources.datacenters.add_index(BY_NAMESPACE, lambda each: [each.metadata.namespace])
@@ -69,7 +73,7 @@ class Sources:
         sources.tasks.add_index(BY_CLUSTER, lambda each: [_joined(*cluster_of_task(each))])
         return sources
 
-    def snapshot(self, view: Object) -> Snapshot:
+    def snapshot(self, view: Object, materials: Materials | None = None) -> Snapshot:
         """A K8ssandraCluster with everything of it, as the caches have it now."""
         cluster = Cluster(view.metadata, view.spec)
         namespace = cluster.namespace
@@ -88,7 +92,9 @@ class Sources:
             pods=[pod for value in values for pod in self.pods.by(BY_DATACENTER, _joined(namespace, value))],
             config_maps={each.metadata.name: each for each in self.config_maps.by(BY_CLUSTER, owner)},
             slices={each.metadata.name: each for each in self.slices.by(BY_CLUSTER, owner)},
-            has_secret=self.secrets.get(namespace, cluster.superuser_secret) is not None,
+            has_secret=cluster.external_secrets
+            or self.secrets.get(namespace, cluster.superuser_secret) is not None,
+            materials=materials or Materials(),
         )
 
     # From a change to the clusters that it concerns ---------------------------------------------------------
@@ -108,7 +114,14 @@ class Sources:
 
     def clusters_using(self, secret: SecretMeta) -> Iterable[Key]:
         for view in self.clusters.by(BY_NAMESPACE, secret.metadata.namespace):
-            if _cluster(view).superuser_secret == secret.metadata.name:
+            cluster = _cluster(view)
+            if secret.metadata.name in {cluster.superuser_secret, *names_of(cluster)[1]}:
+                yield _key(view)
+
+    def clusters_given(self, config_map: MetaView) -> Iterable[Key]:
+        """The clusters that name a ConfigMap for their single nodes."""
+        for view in self.clusters.by(BY_NAMESPACE, config_map.metadata.namespace):
+            if config_map.metadata.name in names_of(_cluster(view))[0]:
                 yield _key(view)
 
     def tasks_of_cluster(self, namespace: str, name: str) -> list[Object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controllers.k8ssandra.cluster import Cluster
+from controllers.k8ssandra.materials import Materials
 from controllers.k8ssandra.views import SliceView, is_seed, is_serving
 from missioncontrol.api.names import Label, clean_label_value
 from missioncontrol.kube.views import ConfigMap, Object, Pod
@@ -26,6 +27,7 @@ class Snapshot:
     slices: Mapping[str, SliceView] = field(default_factory=dict)
     """The EndpointSlices that were made for the cluster."""
     has_secret: bool = False
+    materials: Materials = field(default_factory=Materials)
 
     def owns(self, datacenter: Object) -> bool:
         """Whether a CassandraDatacenter belongs to this cluster."""

@@ -93,6 +93,7 @@ class LabelValue:
     K8SSANDRA: Final = "k8ssandra"
     CASS_OPERATOR: Final = "cass-operator"
     CASSANDRA: Final = "cassandra"
+    TELEMETRY: Final = "telemetry"
     K8SSANDRACLUSTER_CONTROLLER: Final = "k8ssandracluster-controller"
     IMAGE_CONFIG: Final = "image"
     TASK_ACTIVE: Final = "active"

@@ -21,6 +21,8 @@ _DEFAULTS: Final[dict[str, object]] = {
     "secretsProvider": "internal",
     "serverType": "cassandra",
 }
+# The datacenters have rules of their own; which others there are says who manages them
+_FREE_OF_CLUSTER: Final = {"cassandra", "externalDatacenters"}
 _FROZEN_OF_CLUSTER: Final = ("serverType", "superuserSecretRef")
 _FROZEN_OF_DATACENTER: Final = ("datacenterName",)
 
@@ -40,7 +42,7 @@ def _cluster_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
             f"{new.cassandra_field}.clusterName",
             f"the name of the cluster cannot change from {old.cluster_name!r}: all of its nodes carry it",
         )
-    for key in sorted({*old.body, *new.body} - {"cassandra"}):
+    for key in sorted({*old.body, *new.body} - _FREE_OF_CLUSTER):
         yield from _unchanged(key, old.body.get(key), new.body.get(key), new.field)
     for key in _FROZEN_OF_CLUSTER:
         before, after = _said(key, old.cassandra.get(key)), _said(key, new.cassandra.get(key))

@@ -36,6 +36,11 @@ class DatacenterView:
         return text(at(self.body, "metadata", "name"))
 
     @property
+    def ring_name(self) -> str:
+        """The name inside Cassandra."""
+        return text(self.body.get("datacenterName")) or self.name
+
+    @property
     def context(self) -> str:
         return text(self.body.get("k8sContext"))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any, Final
 
 from missioncontrol.api.names import Annotation, Label
-from missioncontrol.validation.causes import Cause, forbidden, invalid, unknown_value
+from missioncontrol.validation.causes import Cause, forbidden, unknown_value
 from missioncontrol.validation.changes import change_causes
 from missioncontrol.validation.datacenters import SpecView
 from missioncontrol.validation.spec import spec_causes
 from missioncontrol.validation.supported import K8SSANDRA_CLUSTER, unsupported_fields
-from missioncontrol.validation.values import at, is_dns_1123_subdomain, mapping, sequence, text
+from missioncontrol.validation.values import at, mapping, text
 
 AUTOUPDATE_VALUES: Final = ("once", "always")
 
@@ -59,13 +58,6 @@ def _state_causes(cluster: Mapping[str, Any]) -> Iterator[Cause]:
                 f"{datacenter.context!r} is another Kubernetes cluster; this operator serves only its own: "
                 "leave it empty, or describe the whole cluster as a MissionControlCluster",
             )
-    for index, seed in enumerate(sequence(view.cassandra.get("additionalSeeds"))):
-        if not _is_address(text(seed)):
-            yield invalid(
-                f"{view.cassandra_field}.additionalSeeds[{index}]",
-                seed,
-                "must be an IP address or a host name",
-            )
 
 
 def _annotations(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,11 +69,3 @@ def _annotation_causes(cluster: Mapping[str, Any]) -> Iterator[Cause]:
     value = _annotations(cluster).get(key)
     if value is not None and value not in AUTOUPDATE_VALUES:
         yield unknown_value(f"metadata.annotations[{key}]", value, AUTOUPDATE_VALUES)
-
-
-def _is_address(seed: str) -> bool:
-    try:
-        ip_address(seed)
-    except ValueError:
-        return is_dns_1123_subdomain(seed.lower())
-    return True

@@ -25,6 +25,13 @@ def server_causes(view: SpecView, datacenter: DatacenterView) -> Iterator[Cause]
     yaml = datacenter.effective("config", "dseYaml")
     if yaml.value and view.server_type != "dse":
         yield forbidden(yaml.field, f"{view.server_type} has no dse.yaml")
+    older = datacenter.effective("telemetry", "mcac", "enabled")
+    if older.value is True and datacenter.effective("telemetry", "prometheus", "enabled").value is True:
+        yield forbidden(
+            older.field,
+            "ServiceMonitors (telemetry.prometheus) read the metrics endpoint of Cassandra, not the older "
+            "collector: set one of the two",
+        )
     if datacenter.effective("softPodAntiAffinity").value is True:
         for member in ("requests", "limits"):
             for name in ("cpu", "memory"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from typing import Any, Final
 
 from missioncontrol.api.names import cleanup_for_kubernetes, statefulset_name
@@ -35,6 +36,7 @@ def spec_causes(view: SpecView) -> list[Cause]:
     return [
         *_cluster_causes(view),
         *_duplicate_names(view),
+        *_outside_causes(view),
         *(cause for datacenter in view.datacenters for cause in _datacenter_causes(view, datacenter)),
     ]
 
@@ -67,6 +69,38 @@ def _duplicate_names(view: SpecView) -> Iterator[Cause]:
         if datacenter.name and datacenter.name in seen:
             yield duplicate(f"{datacenter.field}.metadata.name", datacenter.name)
         seen.add(datacenter.name)
+    inside: set[str] = set()
+    for datacenter in view.datacenters:
+        if datacenter.ring_name in inside and datacenter.ring_name != datacenter.name:
+            yield duplicate(f"{datacenter.field}.datacenterName", datacenter.ring_name)
+        inside.add(datacenter.ring_name)
+
+
+def _outside_causes(view: SpecView) -> Iterator[Cause]:
+    """What of the same ring is managed elsewhere."""
+    for index, seed in enumerate(sequence(view.cassandra.get("additionalSeeds"))):
+        if not _is_address(text(seed)):
+            field = f"{view.cassandra_field}.additionalSeeds[{index}]"
+            yield invalid(field, seed, "must be an IP address or a host name")
+    ours = {datacenter.ring_name for datacenter in view.datacenters}
+    seen: set[str] = set()
+    for index, name in enumerate(map(text, sequence(view.body.get("externalDatacenters")))):
+        field = f"{view.field}.externalDatacenters[{index}]"
+        if not name:
+            yield required(field, "the name of a datacenter inside Cassandra")
+        elif name in seen:
+            yield duplicate(field, name)
+        elif name in ours:
+            yield invalid(field, name, "is a datacenter of this cluster, and not outside of it")
+        seen.add(name)
+
+
+def _is_address(seed: str) -> bool:
+    try:
+        ip_address(seed)
+    except ValueError:
+        return is_dns_1123_subdomain(seed.lower())
+    return True
 
 
 def _datacenter_causes(view: SpecView, datacenter: DatacenterView) -> Iterator[Cause]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from missioncontrol.validation.causes import Cause, not_supported_yet
+from missioncontrol.validation.causes import Cause, forbidden, not_supported_yet
 from missioncontrol.validation.values import is_empty
 
 
@@ -53,7 +53,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "resources": ANY,
     "racks": ANY,
     "tolerations": ANY,
-    "managementApiAuth": {"insecure": ANY},
+    "managementApiAuth": ANY,
     "networking": ANY,
     "softPodAntiAffinity": ANY,
     "mgmtAPIHeap": ANY,
@@ -65,14 +65,22 @@ _OPTIONS: Final[dict[str, Any]] = {
     "podPriorityClassName": ANY,
     "serviceAccount": ANY,
     "readOnlyRootFilesystem": ANY,
+    "telemetry": {
+        "prometheus": ANY,
+        "mcac": ANY,
+        "cassandra": ANY,
+        "vector": {"enabled": _Only(False)},
+    },
+    "perNodeConfigInitContainerImage": ANY,
     # without effect upstream as well
     "jmxInitContainerImage": ANY,
     "metadata": _METADATA,
 }
-# `cdc` counts in a datacenter only, upstream as well
+# These count in a datacenter only, upstream as well; there a cluster's own are ignored
+_OF_DATACENTERS: Final = {"cdc": ANY, "datacenterName": ANY, "perNodeConfigMapRef": ANY}
 _DATACENTER: Final[dict[str, Any]] = {
     **_OPTIONS,
-    "cdc": ANY,
+    **_OF_DATACENTERS,
     "size": ANY,
     "k8sContext": ANY,
     "stopped": ANY,
@@ -82,7 +90,16 @@ _CASSANDRA: Final[dict[str, Any]] = {
     "clusterName": ANY,
     "serverType": ANY,
     "superuserSecretRef": ANY,
+    "additionalSeeds": ANY,
+    "serverEncryptionStores": ANY,
+    "clientEncryptionStores": ANY,
     "datacenters": _Each(_DATACENTER),
+}
+_CLUSTER: Final[dict[str, Any]] = {
+    "auth": ANY,
+    "secretsProvider": ANY,
+    "externalDatacenters": ANY,
+    "cassandra": _CASSANDRA,
 }
 _DISABLED: Final = {"enabled": _Only(False)}
 
@@ -91,13 +108,9 @@ MISSION_CONTROL_CLUSTER: Final[dict[str, Any]] = {
     "prefixDcs": _Only(False),
     "dataApi": _DISABLED,
     "encryption": {"internodeEncryption": _DISABLED, "managementApiAuthEncryption": _DISABLED},
-    "k8ssandra": {"auth": ANY, "secretsProvider": _Only("internal"), "cassandra": _CASSANDRA},
+    "k8ssandra": _CLUSTER,
 }
-K8SSANDRA_CLUSTER: Final[dict[str, Any]] = {
-    "auth": ANY,
-    "secretsProvider": _Only("internal"),
-    "cassandra": {**_CASSANDRA, "additionalSeeds": ANY},
-}
+K8SSANDRA_CLUSTER: Final = _CLUSTER
 
 
 def unsupported_fields(value: Any, tree: Any, field: str) -> Iterator[Cause]:
@@ -115,5 +128,7 @@ def unsupported_fields(value: Any, tree: Any, field: str) -> Iterator[Cause]:
             for key, inner in value.items() if isinstance(value, dict) else ():
                 if key in tree:
                     yield from unsupported_fields(inner, tree[key], f"{field}.{key}")
+                elif not is_empty(inner) and tree is _CASSANDRA and key in _OF_DATACENTERS:
+                    yield forbidden(f"{field}.{key}", f"{key} belongs to a single datacenter: set it there")
                 elif not is_empty(inner):
                     yield not_supported_yet(f"{field}.{key}")

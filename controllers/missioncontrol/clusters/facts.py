@@ -83,6 +83,16 @@ class Cluster:
         reference = self._cassandra.get("superuserSecretRef")
         return str(reference.get("name") or "") if isinstance(reference, Mapping) else ""
 
+    @property
+    def external_secrets(self) -> bool:
+        """Somebody else makes the Secrets, the superuser's among them."""
+        return (self.spec.get("k8ssandra") or {}).get("secretsProvider") == "external"
+
+    @property
+    def external_datacenters(self) -> tuple[str, ...]:
+        """Datacenters of the same ring that are managed elsewhere, by their names inside Cassandra."""
+        return tuple((self.spec.get("k8ssandra") or {}).get("externalDatacenters") or ())
+
     @cached_property
     def planes(self) -> tuple[str, ...]:
         """The planes that the spec uses, in the order of its datacenters."""

@@ -6,7 +6,7 @@ plane; so planes need no word from each other, and one that answers slowly delay
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from controllers.missioncontrol import act
@@ -78,13 +78,15 @@ class Placement:
         for entry in body["spec"]["cassandra"]["datacenters"]:
             if entry["metadata"]["name"] not in cluster.placed_datacenters:
                 return Done("waits until the status of the cluster says that this plane holds a part of it")
-        data = await self._home.superusers.data(cluster)
+        data: Mapping[str, str] | None = {}
+        if not cluster.external_secrets:
+            data = await self._home.superusers.data(cluster)
         if data is None:
             return RequeueAfter(
                 CLEANUP_SECONDS, f"waits for the Secret {cluster.namespace}/{cluster.superuser_secret}"
             )
         await self._ensure_namespace(cluster, member)
-        refusal = await self._ensure_superuser(cluster, member, dict(data))
+        refusal = await self._ensure_superuser(cluster, member, dict(data)) if data else ""
         if refusal:
             return RequeueAfter(30, refusal)
         client, placed = member.cluster.client, plane.placed

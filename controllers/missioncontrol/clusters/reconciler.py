@@ -75,6 +75,8 @@ class Clusters:
 
     async def _superuser(self, snapshot: Snapshot) -> Objection | None:
         cluster = snapshot.cluster
+        if cluster.external_secrets:
+            return None
         key = cluster_key(cluster.namespace, cluster.name)
         copies = [
             secret.data

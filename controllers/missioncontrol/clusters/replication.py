@@ -40,7 +40,10 @@ def system_replication(snapshot: Snapshot) -> dict[str, int]:
             factors[name] = max(factors.get(name, 0), min(MAX_REPLICATION_FACTOR, asked))
         if name in factors:
             factors[name] = min(factors[name], datacenter.size)
-    return factors
+    ours = {_ring_name(each.body, each.name) for each in cluster.datacenters}
+    return {name: factor for name, factor in factors.items() if name in ours} | dict.fromkeys(
+        cluster.external_datacenters, MAX_REPLICATION_FACTOR
+    )
 
 
 def replication_annotation(factors: dict[str, int]) -> str:

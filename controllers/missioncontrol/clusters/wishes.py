@@ -54,7 +54,8 @@ def spec_of(snapshot: Snapshot, plane: str, sizes: Mapping[str, int]) -> dict[st
     cassandra["datacenters"] = [
         _datacenter(each, sizes[each.name], first=first, placed=placed) for each in local
     ]
-    cassandra["superuserSecretRef"] = {"name": cluster.superuser_secret}
+    if not cluster.external_secrets:
+        cassandra["superuserSecretRef"] = {"name": cluster.superuser_secret}
     spec["cassandra"] = _with_seeds(cassandra, seeds(snapshot, plane))
     return spec
 

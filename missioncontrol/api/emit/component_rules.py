@@ -160,6 +160,7 @@ _K8SSANDRA_OPERATOR: Final = ComponentRules(
         on(r.CONFIG_MAPS, *READ, *WRITE),
         on(r.SERVICES, *READ),
         on(r.ENDPOINT_SLICES, *READ, *WRITE),
+        on(r.SERVICE_MONITORS, "get", "create", "patch", "delete"),
         on(r.PODS, *READ),
         _NAMESPACES,
         _EVENTS,

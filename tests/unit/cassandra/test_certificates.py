@@ -11,10 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from controllers.cassandra.certificates import CA, CERTIFICATE, KEY, check_pair, client_context
 from controllers.cassandra.management import ManagementApi, NodeUnreachable
-from controllers.cassandra.secrets import IncompleteSecret
 from missioncontrol.pki.ca import Authority, Usage, issue, new_ca
+from missioncontrol.pki.mutual import CA, CERTIFICATE, KEY, UnusableCertificates, check_pair, client_context
 from tests.unit.cassandra.builders import pod
 
 NOW = datetime.now(UTC)
@@ -65,7 +64,7 @@ def test_secrets_that_fit_each_other() -> None:
     ],
 )
 def test_secrets_that_do_not_fit(client: dict[str, bytes], server: dict[str, bytes], why: str) -> None:
-    with pytest.raises(IncompleteSecret, match=why):
+    with pytest.raises(UnusableCertificates, match=why):
         check_pair("client", client, "server", server)
 
 
@@ -109,5 +108,5 @@ async def test_calls_show_a_certificate_and_check_the_nodes(tmp_path: Path) -> N
 
 def test_a_context_of_nonsense_says_so() -> None:
     own = secret(FIRST, FIRST)
-    with pytest.raises(IncompleteSecret, match="the certificates are not usable"):
+    with pytest.raises(UnusableCertificates, match="the certificates are not usable"):
         client_context(own[CA], b"nothing", own[KEY])

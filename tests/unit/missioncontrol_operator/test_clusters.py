@@ -56,7 +56,7 @@ def test_what_was_asked_for_is_not_objected_to(build: Build) -> None:
         ((("dc1", "p2", 3), TWO[1]), {}, "spec.k8ssandra.cassandra.datacenters[0].k8sContext"),
         ((TWO[0],), {}, "spec.k8ssandra.cassandra.datacenters"),
         ((*TWO, ("dc3", "p1", 3)), {}, "spec.k8ssandra.cassandra.datacenters[2]"),
-        (TWO, {"cdc": {"pulsarServiceUrl": "x"}}, "spec.k8ssandra.cassandra.cdc"),
+        (TWO, {"stargate": {"size": 1}}, "spec.k8ssandra.cassandra.stargate"),
     ],
     ids=["moving", "removing", "adding", "a field nobody carries out"],
 )

@@ -169,6 +169,41 @@ def test_what_manifests_of_the_product_are_full_of_means_nothing() -> None:
         pytest.param(
             (D, []), f"{DC}: Required value: a cluster needs at least one datacenter", id="no datacenter"
         ),
+        pytest.param(
+            ("cassandra.cdc", {"pulsarServiceUrl": "p"}),
+            f"{C}.cdc: Forbidden: cdc belongs to a single datacenter",
+            id="change data capture outside of a datacenter",
+        ),
+        pytest.param(
+            ("cassandra.datacenterName", "x"),
+            f"{C}.datacenterName: Forbidden: datacenterName belongs to a single datacenter",
+            id="one name inside Cassandra for all datacenters",
+        ),
+        pytest.param(
+            (f"{D}.1.datacenterName", "dc1"),
+            f'{DC}[1].datacenterName: Duplicate value: "dc1"',
+            id="two datacenters of one name inside Cassandra",
+        ),
+        pytest.param(
+            ("externalDatacenters", ["old", "dc1"]),
+            'spec.k8ssandra.externalDatacenters[1]: Invalid value: "dc1": is a datacenter of this cluster',
+            id="a datacenter of the cluster among those outside of it",
+        ),
+        pytest.param(
+            ("externalDatacenters", ["old", "old"]),
+            'spec.k8ssandra.externalDatacenters[1]: Duplicate value: "old"',
+            id="a datacenter outside of the cluster, twice",
+        ),
+        pytest.param(
+            ("cassandra.additionalSeeds", ["10.0.0.1", "not an address"]),
+            f'{C}.additionalSeeds[1]: Invalid value: "not an address"',
+            id="a seed that is no address",
+        ),
+        pytest.param(
+            ("cassandra.telemetry", {"mcac": {"enabled": True}, "prometheus": {"enabled": True}}),
+            f"{C}.telemetry.mcac.enabled: Forbidden: ServiceMonitors",
+            id="ServiceMonitors for the older collector",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_by_its_path(change: tuple[str, Any], cause: str) -> None:
@@ -183,21 +218,9 @@ def test_what_is_wrong_is_told_by_its_path(change: tuple[str, Any], cause: str) 
         ),
         pytest.param(("reaper", {"keyspace": "r"}), "spec.k8ssandra.reaper", id="Reaper"),
         pytest.param(
-            ("externalDatacenters", ["x"]), "spec.k8ssandra.externalDatacenters", id="external datacenters"
-        ),
-        pytest.param(
-            ("secretsProvider", "external"), "spec.k8ssandra.secretsProvider", id="external secrets"
-        ),
-        pytest.param(("cassandra.telemetry", {"mcac": {"enabled": True}}), f"{C}.telemetry", id="telemetry"),
-        pytest.param(("cassandra.cdc", {"pulsarServiceUrl": "p"}), f"{C}.cdc", id="cdc outside a datacenter"),
-        pytest.param((f"{D}.0.datacenterName", "x"), f"{DC}[0].datacenterName", id="another name inside"),
-        pytest.param(
-            (f"{D}.0.perNodeConfigMapRef", {"name": "x"}), f"{DC}[0].perNodeConfigMapRef", id="single nodes"
-        ),
-        pytest.param(
-            (f"{D}.0.managementApiAuth", {"manual": {"clientSecretName": "c"}}),
-            f"{DC}[0].managementApiAuth.manual",
-            id="mutual TLS",
+            ("cassandra.telemetry", {"vector": {"enabled": True}}),
+            f"{C}.telemetry.vector.enabled",
+            id="Vector",
         ),
         pytest.param(
             (f"{D}.0.metadata.namespace", "elsewhere"), f"{DC}[0].metadata.namespace", id="another namespace"
