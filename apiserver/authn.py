@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from apiserver import trust as trusting
+from apiserver import websocket
 from apiserver.cache import TimedCache
 from apiserver.identity import ANONYMOUS, User, completed
 from apiserver.reviews import Observe, review
@@ -143,4 +144,6 @@ def _frozen(extra: dict[str, list[str]]) -> tuple[tuple[str, tuple[str, ...]], .
 def _bearer(headers: CIMultiDictProxy[str]) -> str:
     """The token; any other scheme is none of ours and counts as nothing, as in every API server."""
     parts = headers.get("Authorization", "").split(None, 2)
-    return parts[1] if len(parts) > 1 and parts[0].lower() == "bearer" else ""
+    if len(parts) > 1 and parts[0].lower() == "bearer":
+        return parts[1]
+    return websocket.token(headers)

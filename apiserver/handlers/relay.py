@@ -18,6 +18,7 @@ from aiohttp import web
 from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
+from apiserver.handlers import streams
 from apiserver.handlers.read import field_selector
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import Accepted, Shape
@@ -39,28 +40,27 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
     include_object(call.query.get("includeObject"))
     bookmarks = call.flag("allowWatchBookmarks")
     path = served.info.stored.path(call.info.namespace or None)
-    response = web.StreamResponse(headers={"Content-Type": "application/json", **respond.caching(call)})
-    response.enable_chunked_encoding()
-    try:
-        async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
-            respond.add_warnings(call, response)
-            await response.prepare(call.request)
-            place = place_of(served)
-            encoder = _Encoder(call, served, accepted)
+    async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
+        events = streams.opened(call)
+        encoder = _Encoder(call, served, accepted)
+        place = place_of(served)
+        try:
+            await events.begin()
+            events.on_leave(stream.abort)
             async with _ending(context, stream):
                 async for line in stream.lines():
                     event = event_to_virtual(FACES, served.face, orjson.loads(line))
                     if bookmarks or event.get("type") != "BOOKMARK":
                         data = encoder.encode(event)
                         context.watch_event(place, len(data))
-                        await response.write(data)
-    except TransportError as error:
-        # the answer has begun: a clean end lets the client resume where it was
-        log.debug("a watch ends early: %s", error)
-    except ConnectionResetError:
-        return response
-    await response.write_eof()
-    return response
+                        await events.tell([data])
+        except TransportError as error:
+            # the answer has begun: a clean end lets the client resume where it was
+            log.debug("a watch ends early: %s", error)
+        except ConnectionResetError:
+            return events.response
+    await events.end()
+    return events.response
 
 
 def place_of(served: Served) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ from aiohttp import web
 from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
-from apiserver.handlers import relay
+from apiserver.handlers import relay, streams
 from apiserver.handlers.read import is_number, select
 from apiserver.handlers.relay import place_of
+from apiserver.handlers.streams import Events
 from apiserver.kinds import Served
 from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry, Selection
@@ -52,6 +53,7 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
         after=begin.after,
         bookmarks=wanted.bookmarks,
         flusher=context.cache.flusher,
+        framing=streams.framing_of(call),
         sent=functools.partial(context.watch_event, place_of(served)),
     )
     mirror.subscribers.add(watcher)  # with no turn of the loop since the beginning was found
@@ -129,24 +131,23 @@ async def _stream(
     call: Call, mirror: Mirror, watcher: Watcher, begin: _Beginning, wanted: _Wanted
 ) -> web.StreamResponse:
     deadline = time.monotonic() + wanted.seconds
-    response = web.StreamResponse(headers={"Content-Type": "application/json", **respond.caching(call)})
-    response.enable_chunked_encoding()
-    respond.add_warnings(call, response)
+    events = streams.opened(call)
     try:
-        await response.prepare(call.request)
+        await events.begin()
         transport = call.request.transport
         if transport is None:
-            return response
-        await _tell_beginning(response, watcher, begin, wanted)
+            return events.response
+        events.on_leave(watcher.end)
+        await _tell_beginning(events, watcher, begin, wanted)
         watcher.go_live(transport)
         if wanted.bookmarks and not await _ended(watcher, deadline - LAST_BOOKMARK_SECONDS):
             watcher.bookmark(max(mirror.handed_out, begin.after))
         await _ended(watcher, deadline)
         watcher.flush()
-        await response.write_eof()
+        await events.end()
     except ConnectionError:
         pass  # the client has left, and needs no answer
-    return response
+    return events.response
 
 
 async def _ended(watcher: Watcher, until: float) -> bool:
@@ -155,17 +156,14 @@ async def _ended(watcher: Watcher, until: float) -> bool:
     return watcher.ended.done()
 
 
-async def _tell_beginning(
-    response: web.StreamResponse, watcher: Watcher, begin: _Beginning, wanted: _Wanted
-) -> None:
+async def _tell_beginning(events: Events, watcher: Watcher, begin: _Beginning, wanted: _Wanted) -> None:
     """The present objects or the events since, at the reader's pace; what happens meanwhile is put aside."""
     for batch in in_batches(begin.present):
-        await response.write(b"".join([watcher.present(entry) for entry in batch]))
+        await events.tell([watcher.present(entry) for entry in batch])
         await asyncio.sleep(0)
         if watcher.ended.done():
             return
-    told = b"".join([watcher.tell(event) for event in begin.events])
+    told = [watcher.tell(event) for event in begin.events]
     if wanted.initial and wanted.bookmarks:
-        told += watcher.mark(begin.after, ends_initial=True)
-    if told:
-        await response.write(told)
+        told.append(watcher.mark(begin.after, ends_initial=True))
+    await events.tell(told)

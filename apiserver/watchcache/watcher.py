@@ -10,7 +10,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry, Selection
@@ -25,6 +27,22 @@ BACKLOG_BYTES = 4 << 20
 
 GATHER_SECONDS = 0.005
 """For how long events are gathered after some were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How each event is wrapped on its way; what is encoded is shared among all who take it so."""
+
+    name: str
+    wrap: Callable[[bytes], bytes]
+
+
+def chunk(data: bytes) -> bytes:
+    """The data as a part of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+CHUNKS: Final = Framing("chunk", chunk)
 
 
 class Flusher:
@@ -68,6 +86,7 @@ class Watcher:
         after: int,
         bookmarks: bool,
         flusher: Flusher,
+        framing: Framing = CHUNKS,
         sent: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.form = form
@@ -77,7 +96,8 @@ class Watcher:
         self._defined = not form.is_table
         """Whether the columns of the Table have been told; they are in the first event only."""
         # texts, for their hashes are computed once
-        self._keys = {each: f"{form}/{each}" for each in (ADDED, MODIFIED, DELETED)}
+        self._wrap = framing.wrap
+        self._keys = {each: f"{framing.name}/{form}/{each}" for each in (ADDED, MODIFIED, DELETED)}
         self._selection = selection
         self._bookmarks = bookmarks
         self._flusher = flusher
@@ -94,18 +114,18 @@ class Watcher:
         if not seen_as:
             return
         if not self._defined:
-            self._put(chunk(self._line(event, seen_as)))
+            self._put(self._wrap(self._line(event, seen_as)))
             return
         key = self._keys[seen_as]
         data = event.encoded.get(key)
         if data is None:
-            data = event.encoded[key] = chunk(self._line(event, seen_as))
+            data = event.encoded[key] = self._wrap(self._line(event, seen_as))
         self._put(data)
 
     def bookmark(self, version: int) -> None:
         """A version up to which this watcher has everything."""
         if self._bookmarks and version >= self.after and not self.ended.done():
-            self._put(chunk(self.mark(version)))
+            self._put(self._wrap(self.mark(version)))
 
     # Lines of the beginning, which the caller writes
 
@@ -175,8 +195,3 @@ class Watcher:
         log.info("a watcher of %s does not keep up, its stream ends", self.form.plural)
         how()
         self.end()
-
-
-def chunk(data: bytes) -> bytes:
-    """The data as a part of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -251,6 +251,21 @@ class Api:
         text = f"watch=true&timeoutSeconds=1{f'&{query}' if query else ''}"
         return await self.send("GET", path or self.collection, query=text, **options)
 
+    async def socket(self, query: str = "", *, headers: dict[str, str] | None = None, label: str = "") -> None:
+        """A watch over a WebSocket, as browsers make it; each message is an event."""
+        text = f"watch=true&timeoutSeconds=1{f'&{query}' if query else ''}"
+        url = URL(f"{self.arm.url}{self.collection}?{text}", encoded=True)
+        sent = {**self.arm.headers, **(headers or {})}
+        messages: list[Any] = []
+        async with (
+            asyncio.timeout(_SECONDS),
+            self.arm.session.ws_connect(url, headers=sent, ssl=self.arm.tls, origin="https://x") as socket,
+        ):
+            while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                messages.append(json.loads(message.data))
+            answered = {"Upgrade": ["websocket"], "Close-Code": [f"{message.type.name} {message.data}"]}
+        self.exchanges.append(Exchange(label or f"socket {text}", 101, answered, self._own(messages)))
+
     def relabel(self, first: int, label: str) -> None:
         """Put the name of a row before the requests that it made."""
         for index in range(first, len(self.exchanges)):

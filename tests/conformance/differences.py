@@ -141,6 +141,18 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         requests="*as=PartialObjectMetadataList*",
     ),
     Difference(
+        what="A WebSocket that cannot be made is refused with a Status.",
+        reason="A custom resource's is refused with a line of text without a type, or with nothing.",
+        cases="watch/handshakes of WebSockets/*",
+        places="body",
+    ),
+    Difference(
+        what="The same, in headers.",
+        reason="As above.",
+        cases="watch/handshakes of WebSockets/*",
+        places="headers.C*",
+    ),
+    Difference(
         what="OpenAPI tells which answers are given, and which bodies are taken.",
         reason="Applying creates (201) and replacing does not; a collection is deleted with options. Of "
         "custom resources a generator says the same of all.",

@@ -17,7 +17,7 @@ from tests.conformance.api import Api, Exchange
 HEADERS = (
     "Content-Type", "Warning", "Retry-After", "Allow", "Cache-Control", "Etag", "Vary", "Content-Encoding",
     "X-Content-Type-Options", "Location", "Www-Authenticate", "Expires", "Accept-Patch",
-    "Upgrade", "Sec-Websocket-Protocol",
+    "Upgrade", "Sec-Websocket-Protocol", "Sec-Websocket-Version", "Sec-Websocket-Accept", "Close-Code",
 )  # fmt: skip
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.conformance.api import JSON_PATCH, METADATA, TABLE, Api
-from tests.conformance.table import Area, case
+from tests.conformance.table import Area, case, rows
 
 WATCH = Area.WATCH
 
@@ -128,3 +130,52 @@ async def other_ways_to_watch(api: Api) -> None:
         "POST", api.collection, query=_mine(api, "watch=true", "timeoutSeconds=1"), body=api.sample("p")
     )
     await api.patch([], type=JSON_PATCH, query="watch=true")
+
+
+@case(WATCH)
+async def over_web_sockets(api: Api) -> None:
+    versions = await _history(api)
+    for number, version in enumerate(versions):
+        await api.socket(_mine(api, f"resourceVersion={version}"), label=f"socket from {number}")
+    for accept in (TABLE, METADATA):
+        query = _mine(api, f"resourceVersion={versions[0]}")
+        await api.socket(query, headers={"Accept": accept}, label=f"socket as {accept}")
+    initial = ("sendInitialEvents=true", "resourceVersionMatch=NotOlderThan", "allowWatchBookmarks=true")
+    await api.socket(_mine(api))
+    await api.socket(_mine(api, *initial))
+    await api.socket(_mine(api, "resourceVersion=1"))
+
+
+_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+def _handshake(watched: str = "watch=true&timeoutSeconds=1", **headers: str | None) -> Any:
+    """A request for a WebSocket, with headers that are not as they should be; None leaves one out."""
+    whole: dict[str, str | None] = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": _KEY,
+        "Sec-WebSocket-Version": "13",
+        "Origin": "https://x",
+    } | {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = {name: value for name, value in whole.items() if value is not None}
+    return lambda api: api.send("GET", api.collection, query=f"{_mine(api)}&{watched}", headers=sent)
+
+
+rows(
+    WATCH,
+    "handshakes of WebSockets",
+    {
+        "no origin": _handshake(Origin=None),
+        "a null origin": _handshake(Origin="null"),
+        "an origin that is none": _handshake(Origin="x"),
+        "an origin that is a path": _handshake(Origin="/x", **{"Sec-WebSocket-Version": "8"}),
+        "no key": _handshake(**{"Sec-WebSocket-Key": None}),
+        "no version": _handshake(**{"Sec-WebSocket-Version": None}),
+        "an old version": _handshake(**{"Sec-WebSocket-Version": "8"}),
+        "two subprotocols": _handshake(**{"Sec-WebSocket-Protocol": "one, two"}),
+        "an unknown field": _handshake("watch=true&fieldSelector=nope%3Dx"),
+        "an odd version": _handshake("watch=true&resourceVersion=x"),
+        "YAML": _handshake(Accept="application/yaml"),
+    },
+)
