@@ -138,7 +138,9 @@ async def _stream(
         if transport is None:
             return events.response
         events.on_leave(watcher.end)
-        await _tell_beginning(events, watcher, begin, wanted)
+        if not await _tell_beginning(events, watcher, begin, wanted):
+            await events.end()  # with nothing from after the gap, or the client would take up its watch there
+            return events.response
         watcher.go_live(transport)
         if wanted.bookmarks and not await _ended(watcher, deadline - LAST_BOOKMARK_SECONDS):
             watcher.bookmark(max(mirror.handed_out, begin.after))
@@ -156,14 +158,18 @@ async def _ended(watcher: Watcher, until: float) -> bool:
     return watcher.ended.done()
 
 
-async def _tell_beginning(events: Events, watcher: Watcher, begin: _Beginning, wanted: _Wanted) -> None:
-    """The present objects or the events since, at the reader's pace; what happens meanwhile is put aside."""
+async def _tell_beginning(events: Events, watcher: Watcher, begin: _Beginning, wanted: _Wanted) -> bool:
+    """The present objects or the events since, at the reader's pace; what happens meanwhile is put aside.
+
+    False when the stream had to end before all was told.
+    """
     for batch in in_batches(begin.present):
         await events.tell([watcher.present(entry) for entry in batch])
         await asyncio.sleep(0)
         if watcher.ended.done():
-            return
+            return False
     told = [watcher.tell(event) for event in begin.events]
     if wanted.initial and wanted.bookmarks:
         told.append(watcher.mark(begin.after, ends_initial=True))
     await events.tell(told)
+    return True

@@ -93,12 +93,14 @@ class Mirror:
         self.changes = 0
         """Counts states: as long as it is the same, so are the objects."""
         self.synced = False
+        """Whether this copy may be shown: all objects are known, and events have arrived since."""
         self.connected = False
         """Whether events arrive now; if not, the copy may be behind without knowing."""
         self.window = Window(since=0, events=WINDOW_EVENTS, size=WINDOW_BYTES)
         self.subscribers: set[Subscriber] = set()
         self._client = client
         self._keys: list[str] = []
+        self._listed = False
         self._advanced: asyncio.Future[None] | None = None
         self._stream: Stream | None = None
         self._distrusted = False
@@ -149,7 +151,7 @@ class Mirror:
             while True:
                 position = self.position
                 try:
-                    if not self.synced:
+                    if not self._listed:
                         await self._list()
                     await self._watch()
                     pause = 0.05
@@ -184,7 +186,8 @@ class Mirror:
             self._gap = asyncio.get_running_loop().call_later(GAP_SECONDS, self.end_streams)
 
     def _mend(self) -> None:
-        self.connected = True
+        # a copy that is not followed yet would be old, to those who do not mind its age, by seconds
+        self.synced = self.connected = True
         self._complaint = ""
         if self._gap is not None:
             self._gap.cancel()
@@ -199,7 +202,7 @@ class Mirror:
         self.subscribers.clear()
 
     def _forget(self) -> None:
-        self.synced = False
+        self.synced = self._listed = False
         self.end_streams()
 
     async def _list(self) -> None:
@@ -230,7 +233,7 @@ class Mirror:
         self.position = self.handed_out = int(page.metadata.resource_version)
         self.changes += 1
         self.window = Window(since=self.position, events=WINDOW_EVENTS, size=WINDOW_BYTES)
-        self.synced = True
+        self._listed = True
         self._tell()
 
     async def _watch(self) -> None:

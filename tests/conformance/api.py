@@ -251,7 +251,9 @@ class Api:
         text = f"watch=true&timeoutSeconds=1{f'&{query}' if query else ''}"
         return await self.send("GET", path or self.collection, query=text, **options)
 
-    async def socket(self, query: str = "", *, headers: dict[str, str] | None = None, label: str = "") -> None:
+    async def socket(
+        self, query: str = "", *, headers: dict[str, str] | None = None, label: str = ""
+    ) -> None:
         """A watch over a WebSocket, as browsers make it; each message is an event."""
         text = f"watch=true&timeoutSeconds=1{f'&{query}' if query else ''}"
         url = URL(f"{self.arm.url}{self.collection}?{text}", encoded=True)

@@ -27,6 +27,7 @@ def facade(
                 )
                 admin.apply(path, document)
                 until(lambda path=path: _established(admin, path), f"{path} established")
+                until(lambda document=document: _followed(admin, document), f"{path} is followed")
         yield server
     trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
     assert not trouble, "\n".join(trouble[:5])
@@ -35,6 +36,14 @@ def facade(
 def _established(admin: AdminClient, path: str) -> bool:
     conditions: list[dict[str, Any]] = admin.get(path).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+def _followed(admin: AdminClient, document: dict[str, Any]) -> bool:
+    """Whether kube-apiserver keeps the kind's last events: until then watches from a version are refused."""
+    spec = document["spec"]
+    path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+    version = admin.get(path)["metadata"]["resourceVersion"]
+    return admin.get(f"{path}?watch=true&timeoutSeconds=1&resourceVersion={version}").get("type") != "ERROR"
 
 
 @pytest.fixture(scope="session")

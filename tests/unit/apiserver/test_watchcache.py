@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 
+from apiserver.call import Call
+from apiserver.handlers import streams, watch
 from apiserver.kinds import FACES, SERVED
 from apiserver.negotiate import Accepted, Shape
 from apiserver.selectors import FieldTerm, parse_labels
@@ -19,13 +26,15 @@ from apiserver.table import partial, partial_list, table
 from apiserver.translate.objects import list_to_virtual, to_virtual
 from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Budget, Entry, EntryReader, selection
-from apiserver.watchcache.mirror import Mirror
+from apiserver.watchcache.mirror import AT_ONCE, Mirror
 from apiserver.watchcache.proof import Prover, Shown, Unproven, differences
 from apiserver.watchcache.shared import SharedRead
+from apiserver.watchcache.watcher import Flusher, Watcher
 from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event, Window
 from missioncontrol.api.resources import STORED_OPERATIONS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.plain import PlainReader
+from missioncontrol.kube.transport import Response
 
 Obj = dict[str, Any]
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -348,3 +357,86 @@ def test_differences() -> None:
     assert differences(shown, {"a": 1, "b": 2}) == []
     assert differences(shown, {"a": 1, "b": 1, "c": 3}) == ["b", "c"]
     assert differences(shown, {"b": 2}) == ["a"]
+
+
+# Following the store ---------------------------------------------------------------------------------------
+
+
+class _Silent:
+    """A store that lists at once, and whose watch begins when it is let."""
+
+    def __init__(self) -> None:
+        self.begins = asyncio.Event()
+
+    async def request(self, *_: Any, **__: Any) -> Response:
+        body = {"metadata": {"resourceVersion": "7"}, "items": [stored("a", 5)]}
+        return Response(200, CIMultiDictProxy(CIMultiDict()), json.dumps(body).encode())
+
+    @asynccontextmanager
+    async def stream(self, *_: Any, **__: Any) -> AsyncIterator[_Silent]:
+        await self.begins.wait()
+        yield self
+
+    async def raise_for_status(self) -> None: ...
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+
+async def test_a_copy_that_is_not_followed_yet_is_shown_to_nobody() -> None:
+    """Not even to those who take any state: from a CRD they get one that is no seconds old."""
+    store = _Silent()
+    mirror = Mirror(cast(Client, store), STORED_OPERATIONS, READER)
+    running = asyncio.create_task(mirror.run())
+    async with asyncio.timeout(5):
+        await mirror.advanced()
+    assert mirror.position == 7
+    assert not mirror.synced
+    store.begins.set()
+    async with asyncio.timeout(5):
+        await mirror.advanced()
+    assert mirror.synced
+    running.cancel()
+
+
+class _Told:
+    """The answer of a watch, of which the server thinks better after the first objects."""
+
+    response = web.StreamResponse()
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.leave: Callable[[], None] = lambda: None
+
+    async def begin(self) -> None: ...
+
+    def on_leave(self, call: Callable[[], None]) -> None:
+        self.leave = call
+
+    async def tell(self, lines: Sequence[bytes]) -> None:
+        self.lines += lines
+        self.leave()
+
+    async def end(self) -> None:
+        self.lines.append(b"the end")
+
+
+async def test_a_beginning_that_breaks_off_is_followed_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who took up the watch at an event after it would miss the objects that were not told."""
+    mirror = Mirror(cast(Client, None), STORED_OPERATIONS, READER)
+    present = [entry(f"n{number:03}", number + 1) for number in range(2 * AT_ONCE)]
+    told = _Told()
+    monkeypatch.setattr(streams, "opened", lambda call: told)
+    transport = Mock(**{"is_closing.return_value": False, "get_write_buffer_size.return_value": 0})
+    call = SimpleNamespace(request=SimpleNamespace(transport=transport))
+    everything = selection(READER, "", [], [])
+    assert everything is not None
+    watcher = Watcher(forms.Form("operations"), everything, after=900, bookmarks=True, flusher=Flusher())
+    watcher.offer(Event(ADDED, entry("later", 901), None))
+    begin = watch._Beginning(900, present, [])
+    wanted = watch._Wanted(version=None, initial=True, bookmarks=True, seconds=5)
+    await watch._stream(cast(Call, call), mirror, watcher, begin, wanted)
+    assert len(told.lines) == AT_ONCE + 1
+    assert told.lines[-1] == b"the end"
+    transport.write.assert_not_called()
