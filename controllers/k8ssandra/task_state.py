@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from controllers.k8ssandra.cluster import Cluster
 from controllers.k8ssandra.views import holds
+from missioncontrol.api.control import FORBIDDING
 from missioncontrol.api.names import Annotation, Condition
 from missioncontrol.kube.views import Object
 from missioncontrol.validation.values import at, integer, mapping, sequence, text
 
 DEFAULT_TTL_SECONDS: Final = 86400
-ALLOW: Final = "Allow"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TaskSnapshot:
 
     @property
     def one_by_one(self) -> bool:
-        return self.task.spec.get("dcConcurrencyPolicy") != ALLOW
+        return self.task.spec.get("dcConcurrencyPolicy") in FORBIDDING
 
     @property
     def cancelled(self) -> str:

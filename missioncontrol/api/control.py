@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from missioncontrol.api.model import LIST_ATOMIC, Int32, KubeModel, ObjectReference, StatusCondition, Time
 
-ConcurrencyPolicy = Literal["Forbid", "Allow", "Replace"]
+# A policy is any string, as in upstream's definitions: manifests with an empty one exist.
+FORBIDDING: Final = (None, "", "Forbid")
+"""The concurrency policies that let nothing run beside a task."""
 
 
 class JobArguments(KubeModel):
@@ -67,7 +69,7 @@ class CassandraTaskTemplate(KubeModel):
     ttl_seconds_after_finished: Int32 | None = Field(
         None, description="Seconds until a finished task is deleted; a day if unset, 0 keeps it."
     )
-    concurrency_policy: ConcurrencyPolicy | None = Field(
+    concurrency_policy: str | None = Field(
         None, description="Whether other tasks may run at the same time: Forbid (the default) or Allow."
     )
     max_concurrent_pods: int | None = Field(
@@ -138,7 +140,7 @@ class K8ssandraTaskSpec(KubeModel):
         description="Datacenters to work on, in this order; all of the cluster if empty.",
     )
     template: CassandraTaskTemplate | None = Field(None, description="What to do in each datacenter.")
-    dc_concurrency_policy: ConcurrencyPolicy | None = Field(
+    dc_concurrency_policy: str | None = Field(
         None, description="One datacenter after the other (Forbid, the default) or all at once (Allow)."
     )
 

@@ -18,7 +18,7 @@ from controllers.cassandra.caches import BY_DATACENTER, Caches, place, schedule_
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.status import timestamp
 from controllers.runtime import HOME, Done, EventRecorder, Key, Outcome, RequeueAfter, Terminal
-from missioncontrol.api.control import ScheduledTaskSpec, ScheduledTaskStatus
+from missioncontrol.api.control import FORBIDDING, ScheduledTaskSpec, ScheduledTaskStatus
 from missioncontrol.api.names import Component, EventReason
 from missioncontrol.api.resources import CASSANDRA_TASKS, SCHEDULED_TASKS
 from missioncontrol.kube.client import Client
@@ -120,7 +120,7 @@ class ScheduleReconciler:
     def _busy(self, view: Object, spec: ScheduledTaskSpec) -> str:
         """An unfinished task with the same command, if the schedule does not allow two at a time."""
         details = spec.task_details
-        if details.concurrency_policy == "Allow":
+        if details.concurrency_policy not in FORBIDDING:
             return ""
         commands = {job.command for job in details.jobs}
         for task in self._caches.tasks.by(BY_DATACENTER, schedule_datacenter(view)):

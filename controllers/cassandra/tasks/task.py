@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controllers.cassandra.caches import task_datacenter
-from missioncontrol.api.control import CassandraJob, CassandraTaskSpec, CassandraTaskStatus, JobArguments
+from missioncontrol.api.control import (
+    FORBIDDING,
+    CassandraJob,
+    CassandraTaskSpec,
+    CassandraTaskStatus,
+    JobArguments,
+)
 from missioncontrol.api.names import Annotation, Label, LabelValue
 from missioncontrol.kube.views import Meta, Object
 
@@ -51,7 +57,7 @@ class Task:
 
     @property
     def allows_others(self) -> bool:
-        return self.spec.concurrency_policy == "Allow"
+        return self.spec.concurrency_policy not in FORBIDDING
 
     @property
     def cancelled(self) -> bool:

@@ -14,6 +14,8 @@ _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _OBJECT_META = META_PREFIX + "ObjectMeta"
 _TIME = META_PREFIX + "Time"
 _LIST_MARKERS = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
+# defaults that kube-apiserver has and upstream's definitions have not: what is stored must not differ from theirs
+_NO_DEFAULTS = {CORE_PREFIX + "AzureDiskVolumeSource": ("cachingMode", "kind")}
 # the part of a template's metadata that means something before the object exists
 _TEMPLATE_META = {
     "type": "object",
@@ -67,22 +69,33 @@ def _inline(schema: Any, drop: frozenset[str]) -> Any:
         return schema
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        target = _SPECIAL.get(name) or _inline(load()["core"][name], drop)
+        target = _SPECIAL.get(name) or _inline(_type(name), drop)
         return {**target, **({"default": schema["default"]} if "default" in schema else {})}
     inlined: JsonSchema = {}
     for key, value in schema.items():
         if key == "properties":
             inlined[key] = {
-                name: _without_markers(_inline(sub, drop)) if name in drop else _inline(sub, drop)
+                name: _without(_inline(sub, drop), *_LIST_MARKERS) if name in drop else _inline(sub, drop)
                 for name, sub in value.items()
             }
+        elif key == "additionalProperties" and isinstance(value, dict):
+            # a value of null is nobody's wish for the empty one
+            inlined[key] = _without(_inline(value, drop), "default")
         elif key != "description":
             inlined[key] = _inline(value, drop)
     return inlined
 
 
-def _without_markers(schema: JsonSchema) -> JsonSchema:
-    return {key: value for key, value in schema.items() if key not in _LIST_MARKERS}
+def _type(name: str) -> JsonSchema:
+    schema: JsonSchema = load()["core"][name]
+    if name not in _NO_DEFAULTS:
+        return schema
+    bare = {field: _without(schema["properties"][field], "default") for field in _NO_DEFAULTS[name]}
+    return {**schema, "properties": {**schema["properties"], **bare}}
+
+
+def _without(schema: JsonSchema, *keys: str) -> JsonSchema:
+    return {key: value for key, value in schema.items() if key not in keys}
 
 
 def definitions(core_type: CoreType, prefix: str) -> tuple[str, dict[str, JsonSchema]]:

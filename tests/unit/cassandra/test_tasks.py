@@ -75,6 +75,17 @@ def test_allowing_tasks_run_side_by_side() -> None:
     assert blocker(task("b", concurrencyPolicy="Allow"), [active]) is None
 
 
+@pytest.mark.parametrize("policy", ["Allow", "Replace", "Whatever"])
+def test_any_policy_that_forbids_nothing_allows(policy: str) -> None:
+    active = task("a", label="active", concurrencyPolicy=policy)
+    assert blocker(task("b", concurrencyPolicy=policy), [active]) is None
+
+
+def test_an_empty_policy_forbids() -> None:
+    active = task("a", label="active", concurrencyPolicy="")
+    assert blocker(task("b", concurrencyPolicy="Allow"), [active]) == active
+
+
 def test_of_those_that_wait_the_oldest_is_first() -> None:
     old, young = task("old", age=20), task("young", age=10)
     assert blocker(young, [old, young]) == old
