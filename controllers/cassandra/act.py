@@ -30,6 +30,7 @@ from controllers.cassandra.state import PodState
 from controllers.cassandra.status import Done
 from controllers.cassandra.users import UserWriter
 from controllers.cassandra.volumes import VolumeWriter
+from controllers.cassandra.whole import write
 from controllers.runtime import EventRecorder
 from missioncontrol.api.names import (
     Annotation,
@@ -236,7 +237,7 @@ class Actor:
         body["metadata"] = {**body["metadata"], "resourceVersion": action.resource_version}
         if action.partition is not None:
             body = in_steps(body, action.partition)
-        await self._client.apply(STATEFUL_SETS, body, field_manager=MANAGER)
+        await write(self._client, STATEFUL_SETS, body)
         note = f"Updating rack {action.rack} force={'true' if action.forced else 'false'}"
         self._tell(a.Event(EventReason.UPDATING_RACK, note))
 

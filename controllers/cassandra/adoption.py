@@ -8,10 +8,10 @@ is changed in the ordinary way, with the ordinary caution.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from controllers.cassandra.secrets import MANAGER
+from controllers.cassandra.whole import as_applied, write
 from missioncontrol.api.names import Annotation
 from missioncontrol.api.resources import Resource
 from missioncontrol.kube.client import Client
@@ -37,10 +37,10 @@ async def adopt(client: Client, resource: Resource, desired: Json, live: Json) -
         "resourceVersion": live["metadata"]["resourceVersion"],
     }
     body = {**desired, "metadata": metadata}
-    found = await client.apply(resource, body, field_manager=MANAGER, dry_run=True)
+    found = await write(client, resource, body, dry_run=True)
     if _content(found) != _content(live):
         return False
-    await client.apply(resource, body, field_manager=MANAGER)
+    await write(client, resource, body)
     return True
 
 
@@ -56,18 +56,24 @@ def _is_applied_by_us(entry: Json) -> bool:
 async def _take_fields(client: Client, resource: Resource, live: Json) -> Json:
     """Make the fields of upstream's operator ours: the manager that wrote its hash."""
     metadata = live["metadata"]
-    entries: list[Json] = copy.deepcopy(metadata.get("managedFields") or [])
-    for entry in entries:
-        notes = entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:annotations", {})
-        if entry.get("operation") == "Update" and not entry.get("subresource") and _HASH_FIELD in notes:
-            entry |= {"manager": MANAGER, "operation": "Apply"}
-            break
-    else:
+    entries: list[Json] = metadata.get("managedFields") or []
+    made = [entry for entry in entries if _wrote_hash(entry)][:1]
+    if not made:
         return live
-    patch = {"metadata": {"managedFields": entries, "resourceVersion": metadata["resourceVersion"]}}
+    patch = {
+        "metadata": {
+            "managedFields": as_applied(entries, made),
+            "resourceVersion": metadata["resourceVersion"],
+        }
+    }
     return await client.merge_patch(
         resource, metadata["name"], patch, namespace=metadata["namespace"], field_manager=MANAGER
     )
+
+
+def _wrote_hash(entry: Json) -> bool:
+    notes = entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:annotations", {})
+    return entry.get("operation") == "Update" and not entry.get("subresource") and _HASH_FIELD in notes
 
 
 def _content(body: Json) -> Json:

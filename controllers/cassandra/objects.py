@@ -1,4 +1,4 @@
-"""Writes of whole objects by server-side apply, never into somebody else's object."""
+"""Writes and removals of the objects of a datacenter, never of somebody else's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from controllers.cassandra.actions import ApplyObject, Event
 from controllers.cassandra.adoption import adopt
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide.objects import NameTaken
-from missioncontrol.api.names import Component, EventReason
+from controllers.cassandra.whole import write
+from missioncontrol.api.names import EventReason
 from missioncontrol.api.resources import SERVICES, Resource
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import NotFound
@@ -33,7 +34,7 @@ class ObjectWriter:
             live = await self._get(action.resource, action.name)
             if live is not None and await adopt(self._client, action.resource, body, live):
                 return
-        await self._client.apply(action.resource, body, field_manager=Component.CASS_OPERATOR.value)
+        await write(self._client, action.resource, body)
         if not action.exists:
             kind = action.resource.kind
             word = kind if kind == "PodDisruptionBudget" else kind.lower()

@@ -9,6 +9,7 @@ from controllers.cassandra import actions as a
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.render.statefulset import statefulset, with_larger_claims
+from controllers.cassandra.whole import write
 from missioncontrol.api.names import Annotation, Component, EventReason, LabelValue
 from missioncontrol.api.resources import PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS
 from missioncontrol.kube.client import Client
@@ -63,7 +64,7 @@ class VolumeWriter:
             if not await self._exists(name, action.uid):
                 break
             await asyncio.sleep(pause)
-        await self._client.apply(STATEFUL_SETS, body, field_manager=MANAGER)
+        await write(self._client, STATEFUL_SETS, body)
 
     async def _exists(self, statefulset_name: str, uid: str) -> bool:
         try:

@@ -114,14 +114,14 @@ class CassandraTaskStatus(KubeModel):
 class ScheduledTaskDetails(CassandraTaskSpec):
     """The task that a schedule makes."""
 
-    name: str = Field(description="Name that the names of the tasks begin with.")
+    name: str | None = Field(None, description="Has no effect: tasks are named after their schedule.")
 
 
 class ScheduledTaskSpec(KubeModel):
     """A task that is made again and again."""
 
-    schedule: str = Field(description="When, in cron's five fields and UTC.")
-    task_details: ScheduledTaskDetails = Field(description="The task to make.")
+    schedule: str | None = Field(None, description="When, in cron's five fields and UTC.")
+    task_details: ScheduledTaskDetails | None = Field(None, description="The task to make.")
 
 
 class ScheduledTaskStatus(KubeModel):

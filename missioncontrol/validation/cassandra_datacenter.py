@@ -75,8 +75,8 @@ def _state_causes(datacenter: Mapping[str, Any]) -> Iterator[Cause]:
     yield from additional_volume_causes(
         at(spec, "storageConfig", "additionalVolumes"), "spec.storageConfig.additionalVolumes"
     )
-    logging = at(spec, "config", "cassandra-yaml", "full_query_logging_options")
-    if logging is not None and not (kind == "cassandra" and _major(version) >= 4):
+    logs = "full_query_logging_options" in mapping(at(spec, "config", "cassandra-yaml"))
+    if logs and not (kind == "cassandra" and _major(version) >= 4):
         yield forbidden(
             "spec.config.cassandra-yaml.full_query_logging_options",
             f"full query logging needs Cassandra 4.0 or later, not {kind}-{version}",
@@ -105,6 +105,10 @@ def _config_causes(spec: Mapping[str, Any], kind: str, version: str) -> Iterator
     ):
         if key in config and not fits:
             yield forbidden(f"spec.config.{key}", f"{kind}-{version} has no {key}")
+    if not isinstance(config.get("cassandra-yaml", {}), dict):
+        yield invalid(
+            "spec.config.cassandra-yaml", config["cassandra-yaml"], "must be an object: the settings by name"
+        )
 
 
 def _unavailable_causes(spec: Mapping[str, Any]) -> Iterator[Cause]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from missioncontrol.api.names import Annotation
 from missioncontrol.validation.causes import Cause, forbidden
 from missioncontrol.validation.values import at, is_empty, mapping, quantity
+
+_SAME_WHEN_EMPTY: Final = ("accessModes", "volumeName")
 
 
 def claim_causes(
@@ -15,19 +17,25 @@ def claim_causes(
 ) -> Iterator[Cause]:
     """The claim of a StatefulSet is fixed; with the annotation (``allowed``) it may ask for more space."""
     sizes = [at(claim, "resources", "requests", "storage") for claim in (old, new)]
-    amounts = [quantity(size) for size in sizes]
-    if amounts[0] is not None and amounts[1] is not None and amounts[1] < amounts[0]:
+    amounts = [quantity(size) or 0 for size in sizes]
+    if amounts[1] < amounts[0]:
+        smaller = sizes[1] or "nothing"
         yield forbidden(
-            f"{field}.resources.requests.storage", f"volumes cannot shrink from {sizes[0]} to {sizes[1]}"
+            f"{field}.resources.requests.storage", f"volumes cannot shrink from {sizes[0]} to {smaller}"
         )
         return
     for key in sorted({*old, *new}):
         if key == "resources":
             yield from _resource_causes(mapping(old.get(key)), mapping(new.get(key)), field, allowed=allowed)
-        elif old.get(key) != new.get(key) and not (is_empty(old.get(key)) and is_empty(new.get(key))):
+        elif _said(key, old.get(key)) != _said(key, new.get(key)):
             yield forbidden(
                 f"{field}.{key}", "the claim of the data volumes cannot change once the datacenter exists"
             )
+
+
+def _said(key: str, value: Any) -> Any:
+    """A value with its absence in other words made one; the class "" is one, and {} selects all volumes."""
+    return None if key in _SAME_WHEN_EMPTY and is_empty(value) else value
 
 
 def _resource_causes(

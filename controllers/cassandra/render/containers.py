@@ -86,8 +86,8 @@ def set_pull_policy(container: Json, policy: str) -> None:
 
 
 def resources_or(given: Json | None, default: Json) -> Json:
-    """What the user asks for; naming neither requests nor limits asks for nothing."""
-    if given and (given.get("requests") is not None or given.get("limits") is not None):
+    """What the user asks for; empty requests and limits ask for nothing."""
+    if given and (given.get("requests") or given.get("limits")):
         return given
     return copy.deepcopy(default)
 

@@ -33,7 +33,8 @@ def _metadata(given: Json, datacenter: Datacenter, rack: RackPlan) -> Json:
         Label.NODE_STATE: NodeState.READY_TO_START.value,
     }
     annotations = {**(given.get("annotations") or {}), **datacenter.annotations}
-    return {"labels": labels, "annotations": annotations} if annotations else {"labels": labels}
+    kept = {key: value for key, value in given.items() if key != "annotations"}
+    return {**kept, "labels": labels, **({"annotations": annotations} if annotations else {})}
 
 
 def _pod_spec(given: Json, datacenter: Datacenter, rack: RackPlan, images: ImageConfig) -> Json:

@@ -18,7 +18,12 @@ from controllers.cassandra.caches import BY_DATACENTER, Caches, place, schedule_
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.status import timestamp
 from controllers.runtime import HOME, Done, EventRecorder, Key, Outcome, RequeueAfter, Terminal
-from missioncontrol.api.control import FORBIDDING, ScheduledTaskSpec, ScheduledTaskStatus
+from missioncontrol.api.control import (
+    FORBIDDING,
+    ScheduledTaskDetails,
+    ScheduledTaskSpec,
+    ScheduledTaskStatus,
+)
 from missioncontrol.api.names import Component, EventReason
 from missioncontrol.api.resources import CASSANDRA_TASKS, SCHEDULED_TASKS
 from missioncontrol.kube.client import Client
@@ -87,7 +92,7 @@ class ScheduleReconciler:
         try:
             spec = ScheduledTaskSpec.model_validate(view.spec)
             status = ScheduledTaskStatus.model_validate(view.status)
-            schedule = parse(spec.schedule)
+            schedule = parse(spec.schedule or "")
         except (ValidationError, BadSchedule) as error:
             return self._invalid(view, error)
         found = self._datacenter(view)
@@ -119,7 +124,7 @@ class ScheduleReconciler:
 
     def _busy(self, view: Object, spec: ScheduledTaskSpec) -> str:
         """An unfinished task with the same command, if the schedule does not allow two at a time."""
-        details = spec.task_details
+        details = spec.task_details or ScheduledTaskDetails()
         if details.concurrency_policy not in FORBIDDING:
             return ""
         commands = {job.command for job in details.jobs}

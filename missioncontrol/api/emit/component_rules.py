@@ -179,7 +179,7 @@ _CASS_OPERATOR: Final = ComponentRules(
         _finalizers(r.CASSANDRA_TASKS),
         on(r.SCHEDULED_TASKS, *READ, "patch"),
         _status(r.SCHEDULED_TASKS),
-        on(r.STATEFUL_SETS, *READ, "create", "delete", "patch"),
+        on(r.STATEFUL_SETS, *READ, "create", "delete", "patch", "update"),
         on(r.PODS, *READ, "delete", "patch"),
         on(r.PERSISTENT_VOLUME_CLAIMS, *READ, "delete", "patch"),
         on(r.STORAGE_CLASSES, "get", "list"),

@@ -14,7 +14,7 @@ _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _OBJECT_META = META_PREFIX + "ObjectMeta"
 _TIME = META_PREFIX + "Time"
 _LIST_MARKERS = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
-# defaults that kube-apiserver has and upstream's definitions have not: what is stored must not differ from theirs
+# defaults that kube-apiserver has and upstream's definitions have not: what is stored must not differ
 _NO_DEFAULTS = {CORE_PREFIX + "AzureDiskVolumeSource": ("cachingMode", "kind")}
 # the part of a template's metadata that means something before the object exists
 _TEMPLATE_META = {

@@ -90,6 +90,30 @@ def test_a_canary_and_query_logging(operator: OperatorProcess, plane: Plane) -> 
     assert {each["pod"] for each in switched} == set(last)
 
 
+def test_a_port_under_a_second_name_is_stored_and_goes_away_again(
+    operator: OperatorProcess, plane: Plane
+) -> None:
+    second = {"name": "cql", "containerPort": 9042, "protocol": "TCP"}
+    template = {"spec": {"containers": [{"name": "cassandra", "ports": [second]}]}}
+    plane.create_datacenter(stopped=True, podTemplateSpec=template, **ONE_NODE)
+
+    def names() -> set[str]:
+        found = plane.find(STATEFUL_SETS, "demo-dc1-rack1-sts") or {"spec": {"template": {"spec": {}}}}
+        containers = found["spec"]["template"]["spec"].get("containers", [])
+        ports = [port for each in containers if each["name"] == "cassandra" for port in each["ports"]]
+        return {port["name"] for port in ports if port["containerPort"] == 9042}
+
+    eventually(lambda: names() == {"cql", "native"}, "the port has both names")
+    plane.patch_datacenter({"spec": {"minReadySeconds": 6}})
+    eventually(
+        lambda: plane.get(STATEFUL_SETS, "demo-dc1-rack1-sts")["spec"]["minReadySeconds"] == 6,
+        "another change is stored",
+    )
+    assert names() == {"cql", "native"}
+    plane.patch_datacenter({"spec": {"podTemplateSpec": None}})
+    eventually(lambda: names() == {"native"}, "the second name is gone")
+
+
 IMAGES = """\
 apiVersion: config.k8ssandra.io/v1beta2
 kind: ImageConfig

@@ -94,6 +94,18 @@ def test_the_verdict_is_that_of_upstream(case: dict[str, Any]) -> None:
         ),
         pytest.param("spec.config", {"dse-yaml": {}}, "spec.config.dse-yaml: Forbidden", id="a file of DSE"),
         pytest.param(
+            "spec.config",
+            {"cassandra-yaml": None},
+            "spec.config.cassandra-yaml: Invalid value: null: must be an object",
+            id="settings that are nothing",
+        ),
+        pytest.param(
+            "spec.config",
+            {"cassandra-yaml": ["num_tokens"]},
+            "spec.config.cassandra-yaml: Invalid value",
+            id="settings in a list",
+        ),
+        pytest.param(
             "spec.maxUnavailable",
             "many",
             'spec.maxUnavailable: Invalid value: "many"',
@@ -159,6 +171,33 @@ def test_rules_of_change(path: str, value: Any, cause: str) -> None:
     found = [str(each) for each in update_causes(BASE, changed(BASE, path, value))]
 
     assert [each for each in found if each.startswith(cause)], found
+
+
+def test_query_logging_that_is_named_is_wanted() -> None:
+    old = changed(BASE, "spec.serverVersion", "3.11.10")
+    named = changed(old, "spec.config", {"cassandra-yaml": {"full_query_logging_options": None}})
+
+    assert "full query logging needs Cassandra 4.0" in str(create_causes(named)[0])
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "cause"),
+    [
+        pytest.param("selector", {}, "selector: Forbidden", id="a selector that selects all volumes"),
+        pytest.param("storageClassName", "", "storageClassName: Forbidden", id="no class is a class"),
+        pytest.param(
+            "resources", {}, "resources.requests.storage: Forbidden: volumes cannot shrink", id="no size"
+        ),
+        pytest.param("volumeName", "", "", id="no volume is no change"),
+    ],
+)
+def test_what_is_empty_in_a_claim_may_mean_something(member: str, value: Any, cause: str) -> None:
+    claim = "spec.storageConfig.cassandraDataVolumeClaimSpec"
+    bare = changed(BASE, f"{claim}.storageClassName", None)
+    allowed = changed(bare, ANNOTATION, {"cassandra.datastax.com/allow-storage-changes": "true"})
+    found = [str(each) for each in update_causes(bare, changed(allowed, f"{claim}.{member}", value))]
+
+    assert [each for each in found if each.startswith(f"{claim}.{cause}")] if cause else not found
 
 
 def test_the_same_amount_in_other_words_is_no_change() -> None:
