@@ -144,6 +144,7 @@ def wire(
     datacenters.watch(caches.secrets, by_watchers)
     datacenters.watch(image_configs, lambda _: [key_of(each) for each in caches.datacenters.all()])
     datacenters.watch(caches.tasks, by_task)
+    datacenters.watch(caches.machines, caches.on_machine)
     task_reconciler = TaskReconciler(
         client=client,
         caches=caches,

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from controllers.cassandra import actions as a
 from controllers.cassandra.adoption import adopt
 from controllers.cassandra.config_secret import write_config
 from controllers.cassandra.datacenter import Datacenter, RackPlan
+from controllers.cassandra.machines import MachineView, machine_of
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory
 from controllers.cassandra.objects import ObjectWriter
@@ -44,6 +47,7 @@ from missioncontrol.api.names import (
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
     CASSANDRA_TASKS,
+    NODES,
     PODS,
     STATEFUL_SETS,
 )
@@ -132,6 +136,8 @@ class Actor:
                 self._memory.put_back(pod, datetime.now(UTC))
             case a.DeletePod():
                 await self._delete_pod(action)
+            case a.RemovePod(pod=pod):
+                await self._remove_pod(pod)
             case a.ReloadSeeds(pods=pods, seeds=seeds):
                 await self._reload_seeds(pods, seeds)
             case a.WriteRoles():
@@ -302,6 +308,23 @@ class Actor:
             return
         if action.event is not None:
             self._tell(action.event)
+
+    async def _remove_pod(self, pod: PodState) -> None:
+        """Remove a pod by force, on the server's own word that its machine is lost: never on a cache's."""
+        try:
+            found = msgspec.convert(await self._client.get(NODES, pod.machine_name), MachineView)
+        except NotFound:
+            found = None
+        machine = machine_of(found)
+        if not machine.lost:
+            log.info("%s stays: its Kubernetes node %s is back", pod.name, pod.machine_name)
+            return
+        try:
+            await self._client.delete(PODS, pod.name, namespace=pod.namespace, uid=pod.uid, grace_seconds=0)
+        except NotFound:
+            return
+        note = f"Removed pod {pod.name} by force: its Kubernetes node {pod.machine_name} {machine.value}"
+        self._tell(a.Event(EventReason.DELETING_STUCK_POD, note, warning=True))
 
     async def _reload_seeds(self, pods: tuple[PodState, ...], seeds: frozenset[str]) -> None:
         self._memory.seeds_told = seeds

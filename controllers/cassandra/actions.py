@@ -200,6 +200,13 @@ class DeletePod:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovePod:
+    """Remove a pod whose machine is lost, without waiting for its kubelet."""
+
+    pod: PodState
+
+
+@dataclass(frozen=True, slots=True)
 class ReloadSeeds:
     """Tell nodes that the list of seeds has changed."""
 
@@ -280,6 +287,7 @@ Action = (
     | MarkLeft
     | PutBack
     | DeletePod
+    | RemovePod
     | ReloadSeeds
     | WriteRoles
     | CreateCleanupTask

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from controllers.cassandra.machines import Machine, MachineView, machine_of
 from controllers.cassandra.render.secret import watchers
 from controllers.cassandra.views import RackSetView, SliceView
 from controllers.runtime import HOME, Cluster, Key
@@ -13,6 +14,7 @@ from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
     CASSANDRA_TASKS,
     ENDPOINT_SLICES,
+    NODES,
     PERSISTENT_VOLUME_CLAIMS,
     POD_DISRUPTION_BUDGETS,
     PODS,
@@ -26,6 +28,7 @@ from missioncontrol.kube.views import MetaView, Object, PersistentVolumeClaim, P
 
 BY_DATACENTER = "datacenter"
 BY_SERVICE = "service"
+BY_MACHINE = "machine"
 
 OTHERS_SLICES = (
     f"{Label.SERVICE_NAME},{Label.ENDPOINT_SLICE_MANAGED_BY} notin "
@@ -48,6 +51,7 @@ class Caches:
     secrets: Informer[SecretMeta]
     tasks: Informer[Object]
     schedules: Informer[Object]
+    machines: Informer[MachineView]
 
     @classmethod
     def of(cls, cluster: Cluster) -> Caches:
@@ -66,14 +70,32 @@ class Caches:
             ),
             tasks=cluster.informer(CASSANDRA_TASKS, Object),
             schedules=cluster.informer(SCHEDULED_TASKS, Object),
+            machines=cluster.informer(NODES, MachineView),
         )
         caches.statefulsets.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.pods.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
+        caches.pods.add_index(BY_MACHINE, lambda view: [view.spec.node_name])
         caches.claims.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.tasks.add_index(BY_DATACENTER, lambda view: [task_datacenter(view)])
         caches.schedules.add_index(BY_DATACENTER, lambda view: [schedule_datacenter(view)])
         caches.slices.add_index(BY_SERVICE, lambda view: [service_key(view)])
         return caches
+
+    def machine(self, pod: Pod) -> Machine:
+        """The state of the Kubernetes node that a pod was bound to."""
+        if not pod.spec.node_name or not self.machines.synced:
+            return Machine.FINE
+        return machine_of(self.machines.get("", pod.spec.node_name))
+
+    def on_machine(self, view: MachineView) -> Iterable[Key]:
+        """The datacenters with a pod on a machine that is, or was, not as it should be.
+
+        Heartbeats of healthy ones wake nobody.
+        """
+        known = self.machines.get("", view.metadata.name)
+        if machine_of(view) is Machine.FINE and known is not None and machine_of(known) is Machine.FINE:
+            return []
+        return {key for pod in self.pods.by(BY_MACHINE, view.metadata.name) for key in by_label(pod)}
 
 
 def place(namespace: str, name: str) -> str:

@@ -54,7 +54,7 @@ def from_caches(
 ) -> Snapshot:
     """Everything that is known without asking anybody."""
     key = place(datacenter.namespace, datacenter.name)
-    pods = tuple(PodState.of(pod) for pod in caches.pods.by(BY_DATACENTER, key))
+    pods = tuple(PodState.of(pod, caches.machine(pod)) for pod in caches.pods.by(BY_DATACENTER, key))
     memory.forget_others({pod.incarnation for pod in pods})
     sets = (RackSet.of(view) for view in caches.statefulsets.by(BY_DATACENTER, key))
     claims = (Claim.of(view) for view in caches.claims.by(BY_DATACENTER, key))

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
+from controllers.cassandra.machines import Machine
 from controllers.cassandra.views import RackSetView
 from missioncontrol.api.names import Annotation, Label, LabelValue, NodeState
 from missioncontrol.kube.views import Meta, PersistentVolumeClaim, Pod
@@ -101,9 +102,14 @@ class PodState:
     created_at: datetime | None
     restarted_at: str = ""
     """The mark of the restart that it was made by, if it was one."""
+    machine_name: str = ""
+    """The Kubernetes node that it was bound to."""
+    machine: Machine = Machine.FINE
+    unschedulable: str = ""
+    """Why it finds no machine, where the scheduler says so."""
 
     @classmethod
-    def of(cls, pod: Pod) -> PodState:
+    def of(cls, pod: Pod, machine: Machine = Machine.FINE) -> PodState:
         labels = pod.metadata.labels
         container = pod.container(CASSANDRA_CONTAINER)
         ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
@@ -129,6 +135,9 @@ class PodState:
             management_url=pod.metadata.annotations.get(Annotation.MANAGEMENT_API, ""),
             created_at=pod.metadata.creation_timestamp,
             restarted_at=pod.metadata.annotations.get(Annotation.RESTARTED_AT, ""),
+            machine_name=pod.spec.node_name,
+            machine=machine,
+            unschedulable=_unschedulable(pod),
             changed_at=ready.last_transition_time if ready else pod.metadata.creation_timestamp,
         )
 
@@ -391,6 +400,11 @@ def controller_of(metadata: Meta) -> str:
 def _ordinal(name: str) -> int:
     tail = name.rpartition("-")[2]
     return int(tail) if tail.isdecimal() else 0
+
+
+def _unschedulable(pod: Pod) -> str:
+    bound = next((each for each in pod.status.conditions if each.type == "PodScheduled"), None)
+    return bound.message if bound is not None and bound.reason == "Unschedulable" else ""
 
 
 def _failing(pod: Pod) -> str:

@@ -174,6 +174,7 @@ class Client(Transport):
         uid: str | None = None,
         resource_version: str | None = None,
         propagation: str = "Background",
+        grace_seconds: int | None = None,
         dry_run: bool = False,
     ) -> dict[str, Any]:
         """Delete an object; with `uid` or `resource_version` only that very one (Conflict otherwise)."""
@@ -185,6 +186,8 @@ class Client(Transport):
         }
         if uid or resource_version:
             options["preconditions"] = {key: value for key, value in preconditions.items() if value}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         if dry_run:
             options["dryRun"] = ["All"]
         response = await self.request("DELETE", resource.path(namespace, name), body=options)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from controllers.cassandra.actions import Action, DeletePod, Event, LabelPod, PutBack, StartNode
 from controllers.cassandra.decide.health import movement
 from controllers.cassandra.decide.labels import failed_start
+from controllers.cassandra.decide.lost import trouble
 from controllers.cassandra.decide.replace import predecessor, replaced
 from controllers.cassandra.decide.turns import candidates, expected_before, silent
 from controllers.cassandra.state import PodState, Process, Snapshot, StartCall
@@ -88,15 +89,18 @@ def missing(snapshot: Snapshot) -> str:
     started = [pod for pod in snapshot.living if pod.started]
     if len(started) == snapshot.expected and len(snapshot.pods) == expected:
         return ""
+    lack = trouble(snapshot)
+    if lack:
+        return lack
     deleting = [pod for pod in snapshot.pods if pod.deleting]
     if deleting:
         return f"waiting until {_names(deleting)} is gone"
     failing = [pod for pod in snapshot.living if pod.failing]
     if failing:
         return f"{failing[0].name} cannot run: {failing[0].failing}"
-    lost = [pod for pod in snapshot.living if pod.state is NodeState.STARTED_NOT_READY]
-    if lost:
-        return f"waiting until {_names(lost)} is ready again"
+    away = [pod for pod in snapshot.living if pod.state is NodeState.STARTED_NOT_READY]
+    if away:
+        return f"waiting until {_names(away)} is ready again"
     absent = expected - len(snapshot.living)
     if absent > 0:
         # without their number: the sentence is written down, and that is not worth a write for each pod

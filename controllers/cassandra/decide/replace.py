@@ -18,6 +18,7 @@ from controllers.cassandra.actions import (
     Event,
     PatchSpec,
     Plan,
+    RemovePod,
     Tell,
 )
 from controllers.cassandra.decide.refusals import is_true
@@ -25,6 +26,8 @@ from controllers.cassandra.state import Claim, Endpoint, PodState, RackSet, Snap
 from missioncontrol.api.names import Condition, EventReason, pod_name
 
 DRAIN_PAUSE = 30.0
+LOST_PAUSE = 1.0
+"""Seconds after which a pod whose machine is lost is looked at again: it may have come back meanwhile."""
 
 
 def replaced(snapshot: Snapshot) -> list[str]:
@@ -123,6 +126,11 @@ def _take_away(snapshot: Snapshot, name: str) -> Plan | None:
     if live is None:
         return None
     pod = next((pod for pod in snapshot.pods if pod.name == name), None)
+    if pod is not None and pod.machine.lost:
+        old = tuple(claim for claim in snapshot.claims_of(live, name) if _is_old(snapshot, claim))
+        claims = (DeleteClaims(old),) if old else ()
+        sentence = f"replacing {name}, whose Kubernetes node {pod.machine_name} {pod.machine.value}"
+        return Plan(sentence, (*claims, RemovePod(pod)), wait=LOST_PAUSE, updating=True)
     if pod is not None and snapshot.memory.drains.get(pod.incarnation) is False:
         return None
     if pod is not None and pod.ready:

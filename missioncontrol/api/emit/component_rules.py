@@ -181,6 +181,8 @@ _CASS_OPERATOR: Final = ComponentRules(
         _status(r.SCHEDULED_TASKS),
         on(r.STATEFUL_SETS, *READ, "create", "delete", "patch", "update"),
         on(r.PODS, *READ, "delete", "patch"),
+        # whether a pod's machine is lost
+        on(r.NODES, *READ),
         on(r.PERSISTENT_VOLUME_CLAIMS, *READ, "delete", "patch"),
         on(r.STORAGE_CLASSES, "get", "list"),
         on(r.SERVICES, *READ, "create", "delete", "patch"),
