@@ -37,7 +37,7 @@ binaries: setup ## Fetch or build kube-apiserver, etcd, kubectl, opa … into th
 	@$(BIN)/missioncontrol local binaries
 
 test: setup binaries lint types unit ## Lint, types, unit, integration, conformance and end-to-end tests
-	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%) suite/tests/conformance $(INTEGRATION:%=suite/%)
+	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%) suite/tests/conformance suite/tests/crash $(INTEGRATION:%=suite/%)
 
 lint: setup ## Style, layer rules, and that generated files are up to date
 	$(BIN)/ruff check .
@@ -78,7 +78,7 @@ fuzz: setup binaries ## Requests made from the OpenAPI document and from nothing
 	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/integration/apiserver/test_garbage.py tests/integration/apiserver/test_schema_fuzz.py \
 		-s --timeout=0
 
-crash: setup binaries ## End cass-operator at every write and call in turn, and in bad weather (10 minutes and more)
+crash: setup binaries ## End cass-operator at every write and call in turn, and in bad weather (half an hour)
 	CRASH=all $(PYTEST) tests/crash -s --timeout=3600
 
 generate: setup ## Write everything that is generated from missioncontrol/api

@@ -200,8 +200,11 @@ class Actor:
         return next(rack for rack in self._dc.plan if rack.statefulset == name)
 
     async def _create_rack(self, name: str, replicas: int) -> None:
-        rack = self._rack(name)
-        body = statefulset(self._dc, rack, self._images, replicas=replicas)
+        recreating = self._dc.recreating
+        if recreating is not None and recreating.name == name:
+            body = recreating.body
+        else:
+            body = statefulset(self._dc, self._rack(name), self._images, replicas=replicas)
         await self._objects.apply(a.ApplyObject(STATEFUL_SETS, body, exists=False))
 
     async def _scale(self, action: a.ScaleRack) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+import msgspec
 
 from missioncontrol.api import names
 from missioncontrol.api.cassandra import CassandraDatacenterSpec, CassandraDatacenterStatus, Rack
@@ -41,6 +44,17 @@ class RackPlan:
     def label(self) -> str:
         """The rack as the value of a label."""
         return names.clean_label_value(self.rack.name)
+
+
+class Recreating(msgspec.Struct, frozen=True):
+    """A StatefulSet that is deleted, and what is to be made in its place."""
+
+    uid: str = ""
+    body: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return str(self.body.get("metadata", {}).get("name", ""))
 
 
 @dataclass(frozen=True)
@@ -178,6 +192,17 @@ class Datacenter:
     def config_hash(self) -> str:
         """Says which configuration is in that Secret; empty until it is made."""
         return self.metadata.annotations.get(Annotation.CONFIG_HASH, "")
+
+    @cached_property
+    def recreating(self) -> Recreating | None:
+        """The StatefulSet that is being made again, as long as that is not known to be over."""
+        written = self.metadata.annotations.get(Annotation.RECREATING)
+        if not written:
+            return None
+        try:
+            return msgspec.json.decode(written, type=Recreating)
+        except msgspec.MsgspecError:
+            return Recreating()
 
     @property
     def owner_reference(self) -> dict[str, object]:

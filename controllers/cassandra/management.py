@@ -263,16 +263,18 @@ class ManagementApi:
 
 
 def _endpoint(entity: Mapping[str, Any]) -> Endpoint:
-    status = str(entity.get("STATUS") or entity.get("STATUS_WITH_PORT") or "")
+    said = str(entity.get("STATUS") or entity.get("STATUS_WITH_PORT") or "")
+    status, _, token = said.partition(",")
     return Endpoint(
         address=str(entity.get("ENDPOINT_IP") or entity.get("RPC_ADDRESS") or ""),
         host_id=str(entity.get("HOST_ID") or ""),
         datacenter=str(entity.get("DC") or ""),
         rack=str(entity.get("RACK") or ""),
-        status=status.partition(",")[0],
+        status=status,
         alive=str(entity.get("IS_ALIVE", "")).lower() == "true",
         local=str(entity.get("IS_LOCAL", "")).lower() == "true",
         load=_number(entity.get("LOAD")),
+        token=token.partition(",")[0],
     )
 
 

@@ -52,6 +52,8 @@ class Endpoint:
     local: bool
     load: float = 0.0
     """Bytes of data that it says it holds."""
+    token: str = ""
+    """Its token, or the one that it moves to, where it has only one."""
 
     @property
     def normal(self) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from controllers.cassandra import actions as a
-from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.datacenter import Datacenter, Recreating
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.render.statefulset import statefulset, with_larger_claims
 from controllers.cassandra.whole import write
 from missioncontrol.api.names import Annotation, Component, EventReason, LabelValue
-from missioncontrol.api.resources import PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS
+from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import NotFound
 
@@ -56,15 +58,23 @@ class VolumeWriter:
         desired = statefulset(self._dc, rack, self._images, replicas=replicas)
         body = with_larger_claims(live, desired, action.sizes)
         self._tell(a.Event(EventReason.RECREATING_STATEFUL_SET, f"Recreating StatefulSet {name}"))
+        await self._write_down(Recreating(action.uid, body))
         await self._client.delete(
             STATEFUL_SETS, name, namespace=namespace, uid=action.uid, propagation="Orphan"
         )
-        # should this process end here, the StatefulSet is made from the spec, and adopts its pods as well
+        # should this process end here, the StatefulSet is made from what is written down, and adopts its pods
         for pause in ORPHAN_PAUSES:
             if not await self._exists(name, action.uid):
                 break
             await asyncio.sleep(pause)
         await write(self._client, STATEFUL_SETS, body)
+
+    async def _write_down(self, recreating: Recreating) -> None:
+        """Without its StatefulSet nobody could tell what its pods were made from, and they would restart."""
+        patch = {"metadata": {"annotations": {Annotation.RECREATING: _encoded(recreating)}}}
+        await self._client.merge_patch(
+            CASSANDRA_DATACENTERS, self._dc.name, patch, namespace=self._dc.namespace, field_manager=MANAGER
+        )
 
     async def _exists(self, statefulset_name: str, uid: str) -> bool:
         try:
@@ -89,3 +99,7 @@ class VolumeWriter:
         except NotFound:
             return
         self._tell(a.Event(EventReason.DELETED_PVC, f"Claim Name: {name}"))
+
+
+def _encoded(recreating: Recreating) -> str:
+    return msgspec.json.encode(recreating).decode()

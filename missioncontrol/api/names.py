@@ -159,6 +159,8 @@ class Annotation:
     RESTARTED_AT: Final = "control.k8ssandra.io/restartedAt"
     # on a StatefulSet whose changed template goes to one pod after the other
     ROLLING: Final = "missioncontrol.io/rolling"
+    # on a CassandraDatacenter: a StatefulSet that is deleted to be made again around its running pods
+    RECREATING: Final = "missioncontrol.io/recreating-statefulset"
     # on a claim whose node has left the ring: nothing may be started on that disk any more
     LEFT_THE_RING: Final = "missioncontrol.io/left-the-ring"
 

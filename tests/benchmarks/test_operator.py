@@ -17,7 +17,8 @@ from missioncontrol.api.names import Component
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.local.control_plane import ControlPlane
-from tests.benchmarks.operator_run import Run, Use, cpu_seconds, datacenter, share
+from tests.benchmarks.operator_run import Run, Use, datacenter, share
+from tests.benchmarks.plane_use import plane_use
 from tests.processes import Operator, Simulator, install
 
 MANY = int(os.environ.get("BENCHMARK_DATACENTERS", "100"))
@@ -89,19 +90,21 @@ async def test_one_datacenter(run: Run) -> None:
         _tell(what, (await run.use()).since(before))
 
 
-async def test_many_datacenters_at_once(run: Run, simulator: Simulator) -> None:
+async def test_many_datacenters_at_once(run: Run, simulator: Simulator, plane: ControlPlane) -> None:
+    assert simulator.process is not None
+    pids = {name: process.pid for name, process in plane.processes.items()}
+    pids |= {"simulator": simulator.process.pid, "cass-operator": run.pid, "this test": os.getpid()}
     small = run.largest
-    before = await run.use()
+    before, whole = await run.use(), await plane_use(run.client, pids)
     names = [f"many-{number}" for number in range(MANY)]
     began = time.monotonic()
     await asyncio.gather(*(run.create(name, datacenter(name, size=9)) for name in names))
     created = time.monotonic() - began
-    await run.until(lambda: all(f"{name}@1" in run.ready for name in names), "all are ready", timeout=300)
+    await run.until(lambda: all(f"{name}@1" in run.ready for name in names), "all are ready", timeout=400)
     exist = [run.statefulsets[name][2] - run.created[name] for name in names]
     ready = [run.ready[f"{name}@1"] - run.created[name] for name in names]
     pods = [max(run.running[name].values()) - run.created[name] for name in names]
     after = [late - early for late, early in zip(ready, pods, strict=True)]
-    assert simulator.process is not None
     print(f"\n{MANY} datacenters created within {created:.1f} s")
     print(f"three StatefulSets each: p50 {share(exist, 0.5):.1f} s, p95 {share(exist, 0.95):.1f} s")
     print(f"Ready: p50 {share(ready, 0.5):.1f} s, p95 {share(ready, 0.95):.1f} s, all {max(ready):.1f} s")
@@ -109,4 +112,4 @@ async def test_many_datacenters_at_once(run: Run, simulator: Simulator) -> None:
     print(f"Ready after that: p50 {share(after, 0.5):.1f} s, p95 {share(after, 0.95):.1f} s")
     print(f"memory: {small >> 20} MiB at first, {run.largest >> 20} MiB at most")
     _tell(f"{MANY} datacenters", (await run.use()).since(before), MANY)
-    print(f"the simulator beside it: {cpu_seconds(simulator.process.pid):.1f} s CPU")
+    (await plane_use(run.client, pids)).since(whole).tell(9 * MANY, "node")

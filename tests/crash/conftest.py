@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
@@ -13,17 +16,20 @@ from missioncontrol.api.names import SYSTEM_NAMESPACE, Component
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig, from_kubeconfig
 from missioncontrol.local.control_plane import ControlPlane
-from tests.crash.faults import Faults
+from tests.crash.faults import Counted
 from tests.crash.life import FaultsFor, Life, live
 from tests.crash.stage import Stage
-from tests.crash.stories import STORIES, Story
+from tests.crash.stories import Story, some, whole
 from tests.processes import Simulator, install
 
+SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
+ALL = os.environ.get("CRASH") == "all"
+WHOLE = whole(os.environ.get("CRASH_STORIES", ""))
+"""All stories, or those that are asked for."""
 FAST = {"start_seconds": 0.1, "job_seconds": 0.2, "decommission_seconds": 0.2, "stop_seconds": 0.05}
 _numbers = itertools.count(1)
 
 Staged = Callable[[], AbstractAsyncContextManager[Stage]]
-Live = Callable[..., Awaitable[Life]]
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +71,52 @@ async def staged(data_plane: ControlPlane, simulator: Simulator) -> AsyncIterato
         yield make
 
 
+class Live:
+    """`lives(faults_for, label, stories)` lives one life."""
+
+    def __init__(self, staged: Staged, config: ClusterConfig, models: dict[tuple[str, ...], Life]) -> None:
+        self._staged, self._config, self._models = staged, config, models
+
+    async def __call__(self, faults_for: FaultsFor, label: str, stories: tuple[Story, ...]) -> Life:
+        async with self._staged() as stage:
+            return await live(stage, self._config, stories, faults_for, label)
+
+    async def model(self, stories: tuple[Story, ...]) -> Life:
+        """The life in which nothing goes wrong, lived once."""
+        key = tuple(story.name for story in stories)
+        if key not in self._models:
+            self._models[key] = await self(lambda *_: Counted(after=False), "undisturbed", stories)
+        return self._models[key]
+
+
+@pytest.fixture(scope="session")
+def models() -> dict[tuple[str, ...], Life]:
+    """Lives in which nothing went wrong, by the names of their stories."""
+    return {}
+
+
 @pytest.fixture
-def lives(staged: Staged, operator_config: ClusterConfig) -> Live:
-    """`lives(faults_for, label)` lives one life."""
+def lives(staged: Staged, operator_config: ClusterConfig, models: dict[tuple[str, ...], Life]) -> Live:
+    return Live(staged, operator_config, models)
 
-    async def one(
-        faults_for: FaultsFor | None = None, label: str = "", stories: tuple[Story, ...] = STORIES
-    ) -> Life:
-        async with staged() as stage:
-            return await live(stage, operator_config, stories, faults_for or (lambda *_: Faults()), label)
 
-    return one
+@dataclass(frozen=True)
+class Sample:
+    """A few stories that the seed chooses, the same for all tests of a run."""
+
+    lives: Live
+    dice: random.Random
+    stories: tuple[Story, ...]
+
+    async def live(self, faults_for: FaultsFor, label: str) -> Life:
+        return await self.lives(faults_for, label, self.stories)
+
+    async def model(self) -> Life:
+        return await self.lives.model(self.stories)
+
+
+@pytest.fixture
+def sample(lives: Live) -> Sample:
+    stories = some(random.Random(SEED), 2)
+    print(f"CRASH_SEED={SEED}: {', '.join(story.name for story in stories)}")
+    return Sample(lives, random.Random(SEED), stories)

@@ -147,6 +147,9 @@ def _repeatable(chapter: Chapter, call: str) -> int:
     """How often a call may be made once more: the id of a job that was not written down is lost, and what a
     synchronous job gives is known to its caller alone.
     """
+    if call.endswith(("/ops/node/decommission", "/ops/node/move")):
+        # the ring shows what these have done
+        return 0
     synchronous = "/api/v0/" in call
     return len(chapter.deaths) + chapter.forgotten[call] if synchronous else chapter.forgotten[call]
 
@@ -190,9 +193,13 @@ def report(lives: list[Life], model: Life) -> list[str]:
     """What is wrong with lives, for people."""
     found = [life.stuck for life in lives if life.stuck]
     for life in lives:
+        told: set[str] = set()
         for chapter, right in zip(life.chapters, model.chapters, strict=False):
-            wrong = differences(chapter, right)
+            # what went wrong once stays wrong: it is told where it began
+            differs = differences(chapter, right)
+            wrong = [each for each in differs if each not in told]
+            told.update(differs)
             if wrong:
-                head = f"{life.label}, {chapter.story.name}, ended at {', '.join(chapter.deaths[:8])}:"
+                head = f"{life.label}, {chapter.story.name}, ended at {', '.join(chapter.deaths)}:"
                 found.append("\n    ".join([head, *wrong[:12]]))
     return found

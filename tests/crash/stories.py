@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ DATACENTER: dict[str, Any] = {
         "managementApiAuth": {"insecure": {}},
         "size": 3,
         "racks": [{"name": "r1"}, {"name": "r2"}, {"name": "r3"}],
+        # only a node with one token can be moved
+        "config": {"cassandra-yaml": {"num_tokens": 1}},
         "storageConfig": {
             "cassandraDataVolumeClaimSpec": {
                 "storageClassName": "standard",
@@ -82,25 +85,41 @@ def _task(name: str, command: str, **args: Any) -> Act:
     return act
 
 
-STORIES = (
-    Story("bootstrap", _bootstrap, outage=True),
-    Story("scale up", _spec(size=4)),
-    Story("cleanup", _task("cleanup", "cleanup", rack="r1")),
-    Story("restart", _task("restart", "restart")),
-    Story("scale down", _spec(size=3)),
-    Story("stop", _spec(stopped=True), outage=True),
-    Story("resume", _spec(stopped=False), outage=True),
-    Story("delete", _delete, _gone, outage=True),
-)
-"""A life of the sample."""
-FURTHER = (
-    Story("replacement", _spec(replaceNodes=["demo-dc1-r1-sts-1"])),
-    Story("volumes", _grow_volumes),
-    Story("configuration", _spec(config={"cassandra-yaml": {"concurrent_reads": 48}})),
+BOOTSTRAP = Story("bootstrap", _bootstrap, outage=True)
+DELETE = Story("delete", _delete, _gone, outage=True)
+MIDDLE = (
+    (Story("scale up", _spec(size=4)), Story("scale down", _spec(size=3))),
+    (Story("restart", _task("restart", "restart")),),
+    (Story("replacement", _spec(replaceNodes=["demo-dc1-r1-sts-0"])),),
+    (Story("replacenode", _task("replacenode", "replacenode", pod_name="demo-dc1-r3-sts-0")),),
+    (Story("volumes", _grow_volumes),),
+    (Story("configuration", _spec(config={"cassandra-yaml": {"concurrent_reads": 48}})),),
+    (Story("move", _task("move", "move", new_tokens={"demo-dc1-r1-sts-0": "1", "demo-dc1-r2-sts-0": "-7"})),),
+    (Story("rebuild", _task("rebuild", "rebuild", source_datacenter=DC, rack="r1")),),
+    (Story("refresh", _task("refresh", "refresh")),),
     *(
-        Story(command, _task(command, command, rack="r1"))
-        for command in ("flush", "compact", "scrub", "upgradesstables", "garbagecollect", "tsreload")
+        (Story(command, _task(command, command, rack="r1")),)
+        for command in (
+            *("cleanup", "flush", "compact", "scrub"),
+            *("upgradesstables", "garbagecollect", "tsreload"),
+        )
+    ),
+    (
+        Story("stop", _spec(stopped=True), outage=True),
+        Story("resume", _spec(stopped=False), outage=True),
     ),
 )
-WHOLE = (*STORIES[:4], *FURTHER, *STORIES[4:])
-"""A life with everything in it."""
+"""What may happen between the beginning and the end; what stands in one group belongs together."""
+
+
+def whole(names: str = "") -> tuple[Story, ...]:
+    """A life with everything in it; or with those groups that one of these stories, by commas, is in."""
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    groups = [group for group in MIDDLE if not wanted or wanted & {story.name for story in group}]
+    return (BOOTSTRAP, *(story for group in groups for story in group), DELETE)
+
+
+def some(dice: random.Random, groups: int) -> tuple[Story, ...]:
+    """A short life, with a few of the groups."""
+    chosen = sorted(dice.sample(range(len(MIDDLE)), groups))
+    return (BOOTSTRAP, *(story for index in chosen for story in MIDDLE[index]), DELETE)

@@ -5,7 +5,6 @@ without end.
 from __future__ import annotations
 
 import copy
-import os
 import random
 import time
 from functools import partial
@@ -14,31 +13,37 @@ import pytest
 
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS
 from missioncontrol.kube.config import ClusterConfig
-from tests.crash.conftest import Live, Staged
+from tests.crash.conftest import ALL, SEED, WHOLE, Live, Sample, Staged
 from tests.crash.faults import Faults, Weather
 from tests.crash.instance import Instance
 from tests.crash.life import Life, all_at_once, report
 from tests.crash.stage import Stage, until
-from tests.crash.stories import DATACENTER, STORIES, WHOLE, Story
+from tests.crash.stories import DATACENTER, Story
 from tests.processes import Simulator
 
-SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
-ALL = os.environ.get("CRASH") == "all"
-LIVES = 16 if ALL else 1
-AT_ONCE = 4
+LIVES, AT_ONCE = 16, 4
 MORE, SOME = 6, 150
 """How much more than in fair weather may be asked of the world: so many times as much, and some."""
 
 
-async def test_in_bad_weather_the_result_is_the_same(lives: Live) -> None:
-    # a restart waits for long, and has been ended often enough by the other tests
-    stories = WHOLE if ALL else tuple(story for story in STORIES if story.name != "restart")
-    dice = random.Random(SEED)
-    work = [partial(lives, None, "fair weather", stories)]
-    for number in range(LIVES):
-        seeds = random.Random(dice.randrange(1 << 30))
-        work.append(partial(lives, partial(_sky, seeds), f"weather {number}", stories))
-    model, *lived = await all_at_once(work, at_once=AT_ONCE)
+async def test_in_bad_weather_the_result_is_the_same(sample: Sample) -> None:
+    weather = partial(sample.live, partial(_sky, sample.dice), "weather")
+    model, *lived = await all_at_once([sample.model, weather], at_once=AT_ONCE)
+    _judge(model, lived)
+
+
+@pytest.mark.skipif(not ALL, reason="make crash")
+@pytest.mark.parametrize("first", range(0, LIVES, AT_ONCE))
+async def test_in_weather_of_all_kinds_the_result_is_the_same(lives: Live, first: int) -> None:
+    work = []
+    for number in range(first, first + AT_ONCE):
+        sky = partial(_sky, random.Random(SEED + number))
+        work.append(partial(lives, sky, f"weather {number}", WHOLE))
+    model, *lived = await all_at_once([partial(lives.model, WHOLE), *work], at_once=AT_ONCE)
+    _judge(model, lived)
+
+
+def _judge(model: Life, lived: list[Life]) -> None:
     assert not model.stuck, model.stuck
     found = [*report(lived, model), *_too_much(lived, model)]
     if found:

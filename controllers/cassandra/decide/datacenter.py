@@ -73,6 +73,9 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         else:
             if plan is not None:
                 return plan
+        made_again = volumes.recreated(snapshot) if not wrong else None
+        if made_again is not None:
+            return made_again
         if stop.wants_stop(snapshot) and not wrong:
             return shrink.farewell(snapshot) or stop.decide_stop(snapshot)
         if not wrong:

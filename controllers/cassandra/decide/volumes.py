@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controllers.cassandra.actions import Event, GrowClaims, Plan, RecreateRack, Tell
+from controllers.cassandra.actions import Event, GrowClaims, Plan, RecreateRack, RemoveAnnotation, Tell
 from controllers.cassandra.decide.refusals import is_true, normal_size
 from controllers.cassandra.render.statefulset import DATA_VOLUME
 from controllers.cassandra.state import Claim, RackSet, Snapshot
@@ -132,6 +132,18 @@ def grow(snapshot: Snapshot) -> Plan | None:
             updating=True,
         )
     return None
+
+
+def recreated(snapshot: Snapshot) -> Plan | None:
+    """Forget what was written down about a StatefulSet once it has been made again, or need not be."""
+    written = snapshot.datacenter.recreating
+    if written is None:
+        return None
+    live = snapshot.racks.get(written.name)
+    if live is not None and live.uid == written.uid and grown(snapshot, live):
+        return None
+    sentence = "the StatefulSet that was to be made again is there"
+    return Plan(sentence, (RemoveAnnotation(Annotation.RECREATING),), again=True, updating=True)
 
 
 def unfinished(snapshot: Snapshot) -> Plan | None:

@@ -16,11 +16,12 @@ from typing import Any, Final
 from controllers.cassandra.management import ManagementApi, ManagementError, NodeRefused
 from controllers.cassandra.memory import DatacenterMemory
 from controllers.cassandra.state import PodState
-from controllers.cassandra.tasks.commands import PodCommand
+from controllers.cassandra.tasks.commands import PodCommand, Standing
 from controllers.cassandra.tasks.jobs import (
     UNSUPPORTED,
     Answer,
     Ended,
+    Found,
     Lost,
     Refused,
     Silent,
@@ -32,7 +33,8 @@ from missioncontrol.api.control import JobArguments
 PATIENCE: Final = 0.3
 """Seconds that a pass waits for answers, which most nodes give within milliseconds."""
 PAUSE: Final = timedelta(seconds=2)
-"""How long a node that did not answer is left alone."""
+"""How long a node that did not answer is left alone, the first time."""
+LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 
 @dataclass
@@ -106,7 +108,8 @@ class Caller:
         """Note that nothing can be learnt of a pod now, and leave it alone for a moment."""
         since = self._memory.silent_since.setdefault(pod, now)
         self._memory.answers[pod] = Silent(sentence, since)
-        self._memory.rests_until[pod] = now + PAUSE
+        # what was submitted may have arrived: the longer nobody answers, the more rarely it is said again
+        self._memory.rests_until[pod] = now + min(max(PAUSE, now - since), LONGEST_PAUSE)
 
     def _spawn(self, pod: PodState, work: Coroutine[Any, Any, Answer | None]) -> None:
         label = f"{self._command.name} {pod.namespace}/{pod.name}"
@@ -125,10 +128,16 @@ class Caller:
             self._memory.under_way.pop(pod.name, None)
         self._wake()
 
-    async def _take_on(self, pod: PodState) -> Answer:
+    async def _take_on(self, pod: PodState) -> Answer | None:
         call = self._command.call(await self._features(pod))
         if call is None:
             return Refused(UNSUPPORTED, final=True)
+        match await self._standing(pod):
+            case Standing.DONE:
+                return Found()
+            case Standing.UNDER_WAY:
+                self._memory.rests_until[pod.name] = datetime.now(UTC) + PAUSE
+                return None
         path, asynchronous = call
         if not asynchronous:
             return Waits(path)
@@ -143,13 +152,22 @@ class Caller:
 
     async def _progress(self, pod: PodState, job_id: str) -> Answer | None:
         job = await self._api.job(pod, port=self._port, job_id=job_id)
+        if job is not None and job.status == "COMPLETED":
+            return Ended(job_id)
+        if job is not None and job.status != "ERROR":
+            return None
+        if await self._standing(pod) is Standing.DONE:
+            # it was submitted twice, as nobody knew of the first time; or the node was restarted afterwards
+            return Ended(job_id)
         if job is None:
             return Lost(job_id)
-        if job.status == "COMPLETED":
-            return Ended(job_id)
-        if job.status == "ERROR":
-            return Ended(job_id, job.error or "the job failed on the node")
-        return None
+        return Ended(job_id, job.error or "the job failed on the node")
+
+    async def _standing(self, pod: PodState) -> Standing:
+        """What the ring shows of the job."""
+        if self._command.standing is None:
+            return Standing.OPEN
+        return self._command.standing(self._args, pod.name, await self._api.gossip(pod, port=self._port))
 
     async def _do(self, pod: PodState, path: str) -> Answer:
         query = self._command.query(self._args, pod.name)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
+from controllers.cassandra.state import Gossip
 from missioncontrol.api.control import JobArguments
 from missioncontrol.api.names import clean_label_value
 
@@ -47,6 +49,24 @@ def _by_filter(args: JobArguments, rack: str, pod: str) -> bool:
 
 def _by_token(args: JobArguments, rack: str, pod: str) -> bool:
     return pod in (args.new_tokens or {}) and _by_filter(args, rack, pod)
+
+
+class Standing(Enum):
+    """How far a job is, as it shows in the ring, whoever began it."""
+
+    OPEN = "is to be done"
+    UNDER_WAY = "is being done"
+    DONE = "is done"
+
+
+def _moved(args: JobArguments, pod: str, gossip: Gossip) -> Standing:
+    own = next((each for each in gossip if each.local), None)
+    if own is None:
+        return Standing.OPEN
+    if own.status == "MOVING":
+        return Standing.UNDER_WAY
+    wanted = (args.new_tokens or {})[pod]
+    return Standing.DONE if own.normal and own.token == str(int(wanted)) else Standing.OPEN
 
 
 Check = Callable[[JobArguments, Facts], str]
@@ -95,6 +115,8 @@ class PodCommand:
     """Whether a pod is one to work on, by its rack and name."""
     alone: bool = False
     """Whether it is never done on two nodes at once, whatever the task allows."""
+    standing: Callable[[JobArguments, str, Gossip], Standing] | None = None
+    """What gossip says of the job on a pod (named second), where it is not to be done a second time."""
     check: Check = _no_more
 
     def call(self, features: frozenset[str]) -> tuple[str, bool] | None:
@@ -235,6 +257,7 @@ _ENTRIES: Final[tuple[Command, ...]] = (
         query=_new_token,
         chooses=_by_token,
         alone=True,
+        standing=_moved,
         check=_move,
     ),
     PodCommand(

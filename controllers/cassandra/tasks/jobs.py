@@ -55,6 +55,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The node is where the job would bring it: it was done before, though nobody has told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The node does not know the job (any more)."""
 
@@ -77,7 +82,7 @@ class Silent:
     since: datetime
 
 
-Answer = Submitted | Waits | Ended | Lost | Refused | Silent
+Answer = Submitted | Waits | Ended | Found | Lost | Refused | Silent
 
 
 def after_answer(
@@ -91,6 +96,8 @@ def after_answer(
             return _begun(before, now).model_copy(update={"job_id": job_id})
         case Waits():
             return _begun(before, now)
+        case Found():
+            return _completed(before or _begun(before, now), now)
         case Refused(sentence=sentence, final=final):
             return failed(_begun(before, now), sentence, retries=0 if final else retries, now=now)
         case Silent(sentence=sentence, since=since) if now - since >= GIVE_UP_AFTER:
@@ -103,6 +110,10 @@ def after_answer(
         return failed(before, FORGOTTEN, retries=retries, now=now)
     if answer.error:
         return failed(before, answer.error, retries=retries, now=now)
+    return _completed(before, now)
+
+
+def _completed(before: PodTaskStatus, now: datetime) -> PodTaskStatus:
     done = {"status": "COMPLETED", "completion_time": timestamp(now), "error": None}
     return before.model_copy(update=done)
 

@@ -62,6 +62,8 @@ def _status(snapshot: Snapshot, node: Node) -> str:
             return f"BOOT,{token}"
         case Mode.LEAVING:
             return f"LEAVING,{token}"
+        case Mode.MOVING:
+            return f"MOVING,{token}"
         case Mode.LEFT:
             return f"LEFT,{token},{int(node.until * 1000)}"
         case _:

@@ -254,16 +254,18 @@ async def move(context: Context, call: NodeCall) -> Answer:
     token = call.query.get("newToken", "").strip()
     if not token:
         return Answer(400, "newToken must be specified")
-    error = ""
+    now, seconds = context.clock(), context.settings.job_seconds
     try:
         number = int(token)
     except ValueError:
         error = f"Invalid token for Murmur3Partitioner. Got {token} but expected a long value."
-    if len(call.node.tokens) > 1:
-        error = "This node has more than one token and cannot be moved thusly."
-    if not error and "fail-job" not in call.faults:
-        context.store.move(call.node, number)
-    return _submit(context, call, "move", seconds=context.settings.job_seconds, error=error)
+        return _submit(context, call, "move", seconds=0.0, error=error)
+    if "fail-job" in call.faults:
+        return _submit(context, call, "move", seconds=seconds)
+    refused = context.store.move(call.process.uid, number, now=now, due=now + seconds)
+    if refused is not None:
+        return _submit(context, call, "move", seconds=0.0, error=refused.sentence)
+    return _submit(context, call, "move", seconds=seconds)
 
 
 async def decommission(context: Context, call: NodeCall) -> Answer:

@@ -22,6 +22,8 @@ class Mode(StrEnum):
     JOINING = "JOINING"
     NORMAL = "NORMAL"
     LEAVING = "LEAVING"
+    MOVING = "MOVING"
+    """On its way to another token, which it has from the beginning on, also when it is cut off."""
     LEFT = "LEFT"
     INTERRUPTED = "INTERRUPTED"
     """Its bootstrap was cut off: unknown to the others, and its next start is a first one."""
@@ -91,13 +93,14 @@ class Node:
     next_mode: Mode = Mode.NORMAL
 
     def mode_at(self, now: float) -> Mode:
-        """Joining and leaving end by themselves, also while no simulator looks."""
-        if self.mode in (Mode.JOINING, Mode.LEAVING) and now >= self.until:
+        """Joining, leaving and moving end by themselves, also while no simulator looks."""
+        if self.mode in UNDER_WAY and now >= self.until:
             return self.next_mode
         return self.mode
 
 
-MEMBERS = frozenset({Mode.JOINING, Mode.NORMAL, Mode.LEAVING})
+UNDER_WAY = frozenset({Mode.JOINING, Mode.LEAVING, Mode.MOVING})
+MEMBERS = UNDER_WAY | {Mode.NORMAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,7 +322,7 @@ def _range_movements(snapshot: Snapshot, ring: str, *, but: str) -> Refused | No
     moving = [
         n
         for n in snapshot.nodes
-        if n.ring == ring and n.host_id != but and n.mode_at(snapshot.now) in (Mode.JOINING, Mode.LEAVING)
+        if n.ring == ring and n.host_id != but and n.mode_at(snapshot.now) in UNDER_WAY
     ]
     if not moving:
         return None
@@ -356,7 +359,7 @@ def after_stop(node: Node, now: float) -> Node:
     match node.mode_at(now):
         case Mode.JOINING:
             return replace(node, mode=Mode.INTERRUPTED, until=0.0)
-        case Mode.LEAVING:
+        case Mode.LEAVING | Mode.MOVING:
             return replace(node, mode=Mode.NORMAL, until=0.0)
         case mode:
             return replace(node, mode=mode, until=0.0)
@@ -371,6 +374,16 @@ def decide_decommission(snapshot: Snapshot, node: Node) -> Refused | None:
     if not any(n.mode_at(snapshot.now) is Mode.NORMAL for n in others):
         return Refused("no other normal nodes in the ring; decommission would be pointless")
     return None
+
+
+def decide_move(snapshot: Snapshot, node: Node, token: int) -> Refused | None:
+    """None when the node may move to this token."""
+    if len(node.tokens) > 1:
+        return Refused("This node has more than one token and cannot be moved thusly.")
+    if any(token in other.tokens for other in snapshot.members(node.ring)):
+        return Refused(f"target token {token} is already owned by another node.")
+    mode = node.mode_at(snapshot.now)
+    return None if mode is Mode.NORMAL else Refused(f"Node in {mode} state; wait for it to become normal")
 
 
 def tokens_of(host_id: str, count: int) -> tuple[int, ...]:

@@ -307,9 +307,18 @@ class Store:
             self.db.execute("DELETE FROM nodes WHERE host_id = ?", (node.host_id,))
             return None
 
-    def move(self, node: Node, token: int) -> None:
+    def move(self, uid: str, token: int, *, now: float, due: float) -> Refused | None:
         with self.transaction():
-            self._put("nodes", replace(node, tokens=(token,)))
+            process = self.process(uid)
+            node = self.node_of(process) if process is not None else None
+            if process is None or node is None:
+                return Refused("Internal connection to Cassandra closed")
+            refused = ring.decide_move(self.snapshot(now, of_ring=node.ring), node, token)
+            if refused is None:
+                moving = replace(node, mode=Mode.MOVING, tokens=(token,), until=due, next_mode=Mode.NORMAL)
+                self._put("nodes", moving)
+                self._record("move", process, now=now, host_id=node.host_id, detail=str(token))
+            return refused
 
     # -- writing
 

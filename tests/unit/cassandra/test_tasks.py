@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from controllers.cassandra.state import Endpoint
 from controllers.cassandra.tasks import status as statuses
-from controllers.cassandra.tasks.commands import COMMANDS, Facts, PodCommand, find_command
+from controllers.cassandra.tasks.commands import COMMANDS, Facts, PodCommand, Standing, find_command
 from controllers.cassandra.tasks.jobs import (
     Ended,
+    Found,
     Lost,
     Refused,
     Round,
@@ -269,6 +271,27 @@ def test_nodes_are_moved_one_at_a_time_and_only_those_with_a_token() -> None:
     assert turn(moving, done, pods=pods).finished
 
 
+@pytest.mark.parametrize(
+    ("status", "token", "standing"),
+    [
+        pytest.param("NORMAL", "9", Standing.OPEN, id="it is at another token"),
+        pytest.param("NORMAL", "-7", Standing.DONE, id="it is at the wanted token: a second move would fail"),
+        pytest.param("MOVING", "-7", Standing.UNDER_WAY, id="it is on its way"),
+        pytest.param("MOVING", "9", Standing.UNDER_WAY, id="it is on its way elsewhere"),
+        pytest.param("shutdown", "true", Standing.OPEN, id="it is down"),
+    ],
+)
+def test_the_ring_shows_whether_a_node_has_moved(status: str, token: str, standing: Standing) -> None:
+    own = Endpoint("10.0.0.1", "h", "dc1", "r1", status, alive=True, local=True, token=token)
+    other = Endpoint("10.0.0.2", "i", "dc1", "r2", "NORMAL", alive=True, local=False, token="-7")
+    move = COMMANDS["move"]
+    assert isinstance(move, PodCommand)
+    assert move.standing is not None
+    args = JobArguments.model_validate({"new_tokens": {"pod": "-07"}})
+    assert move.standing(args, "pod", (other, own)) is standing
+    assert move.standing(args, "pod", (other,)) is Standing.OPEN
+
+
 def test_a_cancelled_task_begins_no_further_pod() -> None:
     cancelled = task(meta={"annotations": {"missioncontrol.io/cancel": "true"}}, maxConcurrentPods=2)
     pods = (*RUNNING, pod(1, 1, NodeState.STARTED))
@@ -302,6 +325,7 @@ LONG_AGO = NOW - timedelta(minutes=11)
         pytest.param(state("RUNNING", jobId="k"), Ended("j", "x"), "RUNNING", None, id="of an earlier job"),
         pytest.param(state("RUNNING"), Ended(""), "COMPLETED", None, id="a synchronous one is done"),
         pytest.param(state("RUNNING", jobId="j"), Lost("j"), "WAITING", 1, id="forgotten by the node"),
+        pytest.param(None, Found(), "COMPLETED", None, id="done before, though nobody has told"),
         pytest.param(state("COMPLETED"), Submitted("j"), "COMPLETED", None, id="what is done stays done"),
         pytest.param(
             state("RUNNING", jobId="j", startTime="2026-05-03T11:40:00Z"),

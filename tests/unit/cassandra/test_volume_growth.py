@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
-from controllers.cassandra.actions import GrowClaims, RecreateRack
+from controllers.cassandra.actions import GrowClaims, RecreateRack, RemoveAnnotation
 from controllers.cassandra.decide import volumes
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.render.statefulset import statefulset, with_larger_claims
@@ -86,6 +88,24 @@ def test_it_is_said_first_then_claims_grow_then_the_statefulset_is_made_again_ra
     assert plan.actions == (RecreateRack("demo-dc1-r1-sts", "uid-r1", {"server-data": "4Gi"}),)
     done = [rack_set(rack, storage={"server-data": "4Gi"}) for rack in (1, 2, 3)]
     assert volumes.grow(wanting("4Gi", claims="4Gi", sets=done)) is None
+
+
+def test_what_was_written_down_of_a_statefulset_is_kept_until_it_is_made_again() -> None:
+    def with_note(uid: str, **more: Any) -> Snapshot:
+        base = wanting("4Gi", claims="4Gi", **more)
+        note = json.dumps({"uid": uid, "body": {"metadata": {"name": "demo-dc1-r1-sts"}}})
+        metadata = msgspec.structs.replace(
+            base.datacenter.metadata, annotations={Annotation.RECREATING: note}
+        )
+        return replace(base, datacenter=replace(base.datacenter, metadata=metadata))
+
+    assert volumes.recreated(wanting("4Gi")) is None
+    assert volumes.recreated(with_note("uid-r1")) is None
+    plan = volumes.recreated(with_note("of the one before"))
+    assert plan is not None
+    assert plan.actions == (RemoveAnnotation(Annotation.RECREATING),)
+    done = [rack_set(rack, storage={"server-data": "4Gi"}) for rack in (1, 2, 3)]
+    assert volumes.recreated(with_note("uid-r1", sets=done)) is not None
 
 
 def test_a_volume_that_failed_to_grow_is_told_with_its_reason() -> None:

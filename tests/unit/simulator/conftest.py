@@ -32,7 +32,14 @@ class Plane:
     seeds: set[str] = field(default_factory=set)
 
     def pod(
-        self, name: str, *, disk: str = "", cluster: str = "demo", namespace: str = "ns", rack: str = "r1"
+        self,
+        name: str,
+        *,
+        disk: str = "",
+        cluster: str = "demo",
+        namespace: str = "ns",
+        rack: str = "r1",
+        num_tokens: int = 16,
     ) -> Process:
         self.store.heartbeat(self.now)
         uid = f"{name}-uid-{next(_uids)}"
@@ -48,7 +55,7 @@ class Plane:
             datacenter=f"dc-{self.store.plane}",
             rack=rack,
             version="5.0.4",
-            num_tokens=16,
+            num_tokens=num_tokens,
             state=State.NOT_STARTED,
             created_at=self.now,
             ready_at=0.0,

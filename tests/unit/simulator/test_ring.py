@@ -238,3 +238,23 @@ def test_addresses_are_unique_and_come_back_late(plane: Plane) -> None:
         addresses.append(process.ip)
         plane.store.forget_process(process.uid, plane.now)
     assert len(set(addresses)) == 300
+
+
+def test_a_node_with_one_token_moves_once_and_nobody_joins_meanwhile(plane: Plane) -> None:
+    first = plane.started(plane.pod("a", num_tokens=1), seed=True)
+    until = plane.now + 2.0
+    assert plane.store.move(first.uid, 7, now=plane.now, due=until) is None
+    [node] = plane.store.snapshot(plane.now).nodes
+    assert (node.mode_at(plane.now), node.tokens) == (Mode.MOVING, (7,))
+    assert "detected" in sentence(plane.start(plane.pod("b"), first))
+    again = plane.store.move(first.uid, 7, now=plane.now, due=until)
+    assert "already owned" in sentence(again)
+    assert "MOVING state" in sentence(plane.store.move(first.uid, 8, now=plane.now, due=until))
+    plane.later(2.0)
+    assert plane.store.snapshot(plane.now).nodes[0].mode_at(plane.now) is Mode.NORMAL
+    assert "already owned" in sentence(plane.store.move(first.uid, 7, now=plane.now, due=until))
+
+
+def test_a_node_with_several_tokens_cannot_move(plane: Plane) -> None:
+    first = plane.started(plane.pod("a"), seed=True)
+    assert "more than one token" in sentence(plane.store.move(first.uid, 7, now=plane.now, due=plane.now))
