@@ -15,6 +15,7 @@ from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
 from controllers.cassandra.metrics import DatacenterMetrics
 from controllers.cassandra.reconcile import DatacenterReconciler
+from controllers.cassandra.state import Claim, Existing, PodState, RackSet
 from controllers.cassandra.tasks.reconcile import TaskReconciler
 from controllers.cassandra.tasks.schedule import ScheduleReconciler
 from controllers.runtime import Controller, Manager
@@ -135,12 +136,12 @@ def wire(
     )
     datacenters = manager.controller("cassandradatacenter", reconciler.reconcile, workers=WORKERS)
     datacenters.watch(caches.datacenters)
-    datacenters.watch(caches.statefulsets, by_label)
-    datacenters.watch(caches.pods, by_label)
-    datacenters.watch(caches.claims, by_label)
-    datacenters.watch(caches.services, by_owner)
+    datacenters.watch(caches.statefulsets, by_label, essence=RackSet.essence)
+    datacenters.watch(caches.pods, by_label, essence=PodState.of)
+    datacenters.watch(caches.claims, by_label, essence=Claim.of)
+    datacenters.watch(caches.services, by_owner, essence=Existing.essence)
     datacenters.watch(caches.slices, by_label)
-    datacenters.watch(caches.budgets, by_owner)
+    datacenters.watch(caches.budgets, by_owner, essence=Existing.essence)
     datacenters.watch(caches.secrets, by_watchers)
     datacenters.watch(image_configs, lambda _: [key_of(each) for each in caches.datacenters.all()])
     datacenters.watch(caches.tasks, by_task)
@@ -158,8 +159,8 @@ def wire(
     tasks = manager.controller("cassandratask", task_reconciler.reconcile, workers=WORKERS)
     tasks.watch(caches.tasks, task_reconciler.siblings)
     tasks.watch(caches.datacenters, task_reconciler.waiting_for)
-    tasks.watch(caches.statefulsets, task_reconciler.of_datacenter)
-    tasks.watch(caches.pods, task_reconciler.of_datacenter)
+    tasks.watch(caches.statefulsets, task_reconciler.of_datacenter, essence=RackSet.essence)
+    tasks.watch(caches.pods, task_reconciler.of_datacenter, essence=PodState.of)
     schedule_reconciler = ScheduleReconciler(client=client, caches=caches, recorder=manager.recorder)
     schedules = manager.controller("scheduledtask", schedule_reconciler.reconcile)
     schedules.watch(caches.schedules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -11,6 +11,7 @@ from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
 from controllers.cassandra.machines import Machine
 from controllers.cassandra.views import RackSetView
 from missioncontrol.api.names import Annotation, Label, LabelValue, NodeState
+from missioncontrol.kube.informer import HasMeta
 from missioncontrol.kube.views import Meta, PersistentVolumeClaim, Pod
 
 FAILING_REASONS = frozenset({"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
@@ -239,6 +240,11 @@ class RackSet:
             in_steps=Annotation.ROLLING in metadata.annotations,
         )
 
+    @classmethod
+    def essence(cls, view: RackSetView) -> RackSet:
+        """What matters of it: everything but its version, which the caches have when it is needed."""
+        return replace(cls.of(view), resource_version="")
+
 
 @dataclass(frozen=True, slots=True)
 class Existing:
@@ -260,6 +266,11 @@ class Existing:
             version=metadata.resource_version,
             annotations=metadata.annotations,
         )
+
+    @classmethod
+    def essence(cls, view: HasMeta) -> Existing:
+        """What matters of it: everything but its version."""
+        return replace(cls.of(view.metadata), version="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,16 +58,26 @@ class Controller:
 
     # Sources -----------------------------------------------------------------------------------------------
 
-    def watch(self, informer: Informer[T], mapper: Mapper[T] | None = None, *, cluster: str = HOME) -> None:
+    def watch(
+        self,
+        informer: Informer[T],
+        mapper: Mapper[T] | None = None,
+        *,
+        cluster: str = HOME,
+        essence: Callable[[T], object] | None = None,
+    ) -> None:
         """Reconcile the keys of each object that changes; by default the object itself, in `cluster`.
 
         `mapper` gets the object before and after a change, so that also those it no longer points to are
         reconciled. `cluster` is where the informer watches: when that cluster leaves, the source is dropped.
+        `essence` is all that a reconcile reads of an object: an update that leaves it as it was is skipped.
         """
         to_keys: Mapper[T] = mapper or (lambda obj: [Key(cluster, obj.metadata.namespace, obj.metadata.name)])
         self._sources.append((cluster, informer, to_keys))
 
         def changed(_: Change, old: T | None, new: T | None) -> None:
+            if essence is not None and old is not None and new is not None and essence(old) == essence(new):
+                return
             for obj in (old, new):
                 if obj is not None:
                     for key in to_keys(obj):

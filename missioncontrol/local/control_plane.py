@@ -325,6 +325,8 @@ class ControlPlane:
             "flex-volume-plugin-dir": self.directory / "flexvolume",
             # There is no cloud, no certificate request and no node to bootstrap.
             "controllers": ",".join(("*", *(f"-{name}" for name in _NEEDLESS_CONTROLLERS))),
+            # Pods of one StatefulSet change together: one write of a slice tells of several.
+            "endpointslice-updates-batch-period": "500ms",
             **self._controller_manager_flags,
         }
         return self._server(
@@ -392,6 +394,8 @@ _NEEDLESS_CONTROLLERS = (
     "node-route-controller",
     "cloud-node-lifecycle-controller",
     "service-lb-controller",
+    # Endpoints are deprecated, nobody here reads them, and each change of a pod would write them again.
+    "endpoints-controller",
 )
 
 

@@ -7,13 +7,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, EVENTS, PODS, STATEFUL_SETS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.informer import Informer
-from missioncontrol.kube.views import MetaView, Object, Pod
+from missioncontrol.kube.views import Object
 from tests.processes import Operator
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -72,29 +73,23 @@ class Use:
 
 @dataclass
 class Run:
-    """The operator, and what a watcher saw of its objects, by namespace and name, in seconds."""
+    """The operator, and what a watcher saw of its datacenters, by namespace, in seconds.
+
+    Only datacenters are watched: a watcher of the pods would take its share of the processors.
+    """
 
     client: Client
     operator: Operator
     created: dict[str, float] = field(default_factory=dict)
-    statefulsets: dict[str, list[float]] = field(default_factory=dict)
-    running: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Since when each pod's containers run: only then can its node be started."""
     ready: dict[str, float] = field(default_factory=dict)
     largest: int = 0
 
     async def watch(self) -> None:
         """Look until cancelled."""
-        sets = Informer(self.client, STATEFUL_SETS, MetaView)
         datacenters = Informer(self.client, CASSANDRA_DATACENTERS, Object)
-        pods = Informer(self.client, PODS, Pod)
-        pods.add_handler(self._ran)
-        sets.add_handler(self._made)
         datacenters.add_handler(self._changed)
         async with asyncio.TaskGroup() as group:
-            group.create_task(sets.run())
             group.create_task(datacenters.run())
-            group.create_task(pods.run())
             group.create_task(self._weigh())
 
     async def _weigh(self) -> None:
@@ -102,20 +97,26 @@ class Run:
             self.largest = max(self.largest, resident_bytes(self.pid))
             await asyncio.sleep(0.25)
 
-    def _made(self, kind: str, _: MetaView | None, new: MetaView | None) -> None:
-        if kind == "added" and new is not None:
-            self.statefulsets.setdefault(new.metadata.namespace, []).append(time.monotonic())
+    async def exist(self) -> dict[str, float]:
+        """When the last StatefulSet of each datacenter was made; whole seconds, as Kubernetes tells them."""
+        found: dict[str, float] = {}
+        for each in await self.client.list(STATEFUL_SETS):
+            metadata = each["metadata"]
+            _latest(found, metadata["namespace"], metadata["creationTimestamp"])
+        return {name: max(moment - self.created[name], 0.0) for name, moment in found.items()}
 
-    def _ran(self, _: str, __: Pod | None, new: Pod | None) -> None:
-        if new is not None and new.status.phase == "Running":
-            known = self.running.setdefault(new.metadata.namespace, {})
-            known.setdefault(new.metadata.name, time.monotonic())
+    async def run(self) -> dict[str, float]:
+        """Since when all pods of each datacenter run: only then can all of its nodes be started."""
+        found: dict[str, float] = {}
+        for each in await self.client.list(PODS):
+            _latest(found, each["metadata"]["namespace"], each["status"]["startTime"])
+        return {name: max(moment - self.created[name], 0.0) for name, moment in found.items()}
 
     def _changed(self, _: str, __: Object | None, new: Object | None) -> None:
         if new is None:
             return
         if settled(new):
-            self.ready.setdefault(f"{new.metadata.namespace}@{new.metadata.generation}", time.monotonic())
+            self.ready.setdefault(f"{new.metadata.namespace}@{new.metadata.generation}", time.time())
 
     @property
     def pid(self) -> int:
@@ -142,7 +143,7 @@ class Run:
         await self.client.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
         account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
         await self.until_answer(account)
-        self.created[namespace] = time.monotonic()
+        self.created[namespace] = time.time()
         await self.client.create(CASSANDRA_DATACENTERS, body, namespace=namespace)
 
     async def until_answer(self, path: str) -> None:
@@ -152,11 +153,16 @@ class Run:
 
     async def patch(self, namespace: str, name: str, spec: dict[str, Any]) -> tuple[float, str]:
         """Change a spec; when, and under which key it will be ready."""
-        began = time.monotonic()
+        began = time.time()
         found = await self.client.merge_patch(
             CASSANDRA_DATACENTERS, name, {"spec": spec}, namespace=namespace
         )
         return began, f"{namespace}@{found['metadata']['generation']}"
+
+
+def _latest(found: dict[str, float], namespace: str, stamp: str) -> None:
+    moment = datetime.fromisoformat(stamp).timestamp()
+    found[namespace] = max(found.get(namespace, 0.0), moment)
 
 
 def settled(view: Object) -> bool:

@@ -50,9 +50,13 @@ class Faults:
         self.counts[kind] = self.counts.get(kind, 0) + 1
 
         async def noted() -> T:
-            answer = await send()
-            if not self.dead.is_set():
+            try:
+                answer = await send()
+            except asyncio.CancelledError:
+                # it was on its way when the operator ended, and may have arrived
                 self._note(kind, what)
+                raise
+            self._note(kind, what)
             return answer
 
         return await self._pass(kind, what, noted, spoil)

@@ -9,11 +9,12 @@ import aiohttp
 
 from controllers.cassandra.__main__ import IMAGE_CONFIG, wire
 from controllers.cassandra.memory import Memories
-from controllers.runtime import Manager
+from controllers.runtime import Key, Manager
 from missioncontrol.api.names import SYSTEM_NAMESPACE
 from missioncontrol.api.resources import CONFIG_MAPS
 from missioncontrol.kube.config import ClusterConfig
 from missioncontrol.kube.views import ConfigMap
+from missioncontrol.kube.workqueue import QueueState
 from tests.crash.faults import Faults, FaultyApi, FaultyClient
 
 NAME = "cass-operator"
@@ -57,32 +58,34 @@ class Instance:
             raise AssertionError("the operator ended by itself")
         return self.faults.dead.is_set()
 
-    def _sum(self, name: str) -> float:
+    def _queues(self) -> list[QueueState[Key]] | None:
+        """The queues of all controllers; None while it does not work yet."""
         if self._task is not None and self._task.done() and not self.faults.dead.is_set():
             self._task.result()
         if self.manager is None or not self.manager.leading:
-            return -1.0
-        found = (each for each in self.manager.metrics.registry.collect() if each.name == name)
-        return sum(
-            sample.value for each in found for sample in each.samples if sample.name[-8:] != "_created"
-        )
+            return None
+        return [queue._state for each in self.manager._controllers for queue in each._queues.values()]
 
     @property
     def idle(self) -> bool:
         """Whether it has nothing in hand, and nothing that waits."""
-        return self._sum("workqueue_depth") == self._sum("controller_runtime_active_workers") == 0
+        queues = self._queues()
+        return queues is not None and not any(each.working or each.waiting for each in queues)
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing is to be looked at again without an event."""
-        assert self.manager is not None
-        queues = (queue for each in self.manager._controllers for queue in each._queues.values())
-        return not any(queue._state.later for queue in queues)
+        return not any(each.later for each in self._queues() or ())
 
     @property
     def passes(self) -> float:
         """How often it has reconciled something."""
-        return self._sum("controller_runtime_reconcile")
+        assert self.manager is not None
+        registry = self.manager.metrics.registry
+        found = (each for each in registry.collect() if each.name == "controller_runtime_reconcile")
+        return sum(
+            sample.value for each in found for sample in each.samples if sample.name[-8:] != "_created"
+        )
 
     async def end(self) -> None:
         """Cut off: nothing more is sent, nothing is finished."""

@@ -99,10 +99,10 @@ async def _chapter(stage: Stage, config: ClusterConfig, chapter: Chapter, faults
             nonlocal instance, number
             if instance.dead:
                 chapter.deaths.append(getattr(instance.faults, "at", ""))
+                await instance.end()
                 chapter.counts.update(instance.faults.counts)
                 chapter.forgotten.update(instance.faults.unrecorded)
                 chapter.forgotten.update(instance.faults.unanswered)
-                await instance.end()
                 number += 1
                 instance = Instance(config, stage.namespace, faults_for(story, number) or Faults())
                 instance.start()

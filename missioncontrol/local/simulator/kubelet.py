@@ -19,7 +19,8 @@ from missioncontrol.local.simulator.store import Store
 from missioncontrol.local.simulator.views import Claim, Pod
 from missioncontrol.local.simulator.workers import Key, work
 
-WORKERS = 8
+WORKERS = 32
+"""They mostly wait for the server."""
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 

@@ -26,7 +26,7 @@ PROVISIONER = "missioncontrol.io/simulated"
 ASKED = "volume.kubernetes.io/storage-provisioner"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-WORKERS = 2
+WORKERS = 16
 
 
 def storage_classes() -> list[dict[str, Any]]:

@@ -175,6 +175,24 @@ async def test_a_change_of_owner_reaches_the_old_and_the_new_one() -> None:
     assert [key.name for key in seen] == ["a", "a", "b", "b"]
 
 
+async def test_an_update_that_leaves_what_matters_as_it_was_concerns_nobody() -> None:
+    async with Client(ClusterConfig(server="http://127.0.0.1:9"), user_agent="test") as client:
+        informer = Informer(client, CONFIG_MAPS, ConfigMap)
+        controller, seen = scripted()
+        controller.watch(informer, essence=lambda found: found.metadata.labels)
+        async with working(controller):
+            informer._store.put(obj("x", "1", owner="a"))
+            await eventually(lambda: len(seen) == 1)
+            informer._store.put(obj("x", "2", owner="a"))
+            informer._store.put(obj("y", "3"))
+            await eventually(lambda: len(seen) == 2)
+            informer._store.put(obj("x", "4", owner="b"))
+            await eventually(lambda: len(seen) == 3)
+            informer._store.remove(obj("x", "5", owner="b").metadata)
+            await eventually(lambda: len(seen) == 4)
+    assert [key.name for key in seen] == ["x", "y", "x", "x"]
+
+
 async def test_sources_of_a_cluster_that_left_are_dropped() -> None:
     async with Client(ClusterConfig(server="http://127.0.0.1:9"), user_agent="test") as client:
         informer = Informer(client, CONFIG_MAPS, ConfigMap)
