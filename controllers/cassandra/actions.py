@@ -106,12 +106,14 @@ class GrowClaims:
 
 @dataclass(frozen=True, slots=True)
 class RecreateRack:
-    """Make a StatefulSet again with larger claim templates, and leave its pods running."""
+    """Make a StatefulSet again with larger or other claim templates, and leave its pods running."""
 
     statefulset: str
     uid: str
     sizes: Mapping[str, str]
     """By volume."""
+    anew: bool = False
+    """Whether it is made as the spec wants it; its pods follow one by one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ class PodState:
     machine: Machine = Machine.FINE
     unschedulable: str = ""
     """Why it finds no machine, where the scheduler says so."""
+    volumes: frozenset[str] = frozenset()
+    """Its volumes that have claims of their own."""
 
     @classmethod
     def of(cls, pod: Pod, machine: Machine = Machine.FINE) -> PodState:
@@ -141,6 +143,7 @@ class PodState:
             machine_name=pod.spec.node_name,
             machine=machine,
             unschedulable=_unschedulable(pod),
+            volumes=_own_volumes(pod),
             changed_at=ready.last_transition_time if ready else pod.metadata.creation_timestamp,
         )
 
@@ -413,6 +416,14 @@ def controller_of(metadata: Meta) -> str:
 def _ordinal(name: str) -> int:
     tail = name.rpartition("-")[2]
     return int(tail) if tail.isdecimal() else 0
+
+
+def _own_volumes(pod: Pod) -> frozenset[str]:
+    claims = {
+        each.get("name", ""): (each.get("persistentVolumeClaim") or {}).get("claimName")
+        for each in pod.spec.volumes
+    }
+    return frozenset(name for name, claim in claims.items() if claim == f"{name}-{pod.metadata.name}")
 
 
 def _unschedulable(pod: Pod) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from controllers.cassandra import actions as a
 from controllers.cassandra.datacenter import Datacenter, Recreating
 from controllers.cassandra.render.images import ImageConfig
-from controllers.cassandra.render.statefulset import statefulset, with_larger_claims
+from controllers.cassandra.render.statefulset import in_steps, statefulset, with_larger_claims
 from controllers.cassandra.whole import write
 from missioncontrol.api.names import Annotation, Component, EventReason, LabelValue
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS
@@ -56,7 +56,8 @@ class VolumeWriter:
         rack = next(rack for rack in self._dc.plan if rack.statefulset == name)
         replicas = live["spec"]["replicas"]
         desired = statefulset(self._dc, rack, self._images, replicas=replicas)
-        body = with_larger_claims(live, desired, action.sizes)
+        larger = with_larger_claims(live, desired, action.sizes)
+        body = in_steps(desired, replicas) if action.anew else larger
         self._tell(a.Event(EventReason.RECREATING_STATEFUL_SET, f"Recreating StatefulSet {name}"))
         await self._write_down(Recreating(action.uid, body))
         await self._client.delete(

@@ -5,7 +5,7 @@ A change that no database survives says so; one that nobody carries out yet is "
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from missioncontrol.api.names import Annotation, split_racks
@@ -117,15 +117,36 @@ def _storage_changes(old: DatacenterView, new: DatacenterView) -> Iterator[Cause
     now = new.effective("storageConfig", "cassandraDataVolumeClaimSpec")
     allowed = new.annotations().get(Annotation.ALLOW_STORAGE_CHANGES) == "true"
     yield from claim_causes(mapping(was.value), mapping(now.value), now.field, allowed=allowed)
-    volumes = [_claims(view) for view in (old, new)]
-    if volumes[0] != volumes[1]:
-        field = new.effective("storageConfig", "additionalVolumes").field
-        yield not_supported_yet(field, "changing additional volumes that are claims")
+    yield from _volume_changes(old, new, allowed=allowed)
 
 
-def _claims(datacenter: DatacenterView) -> list[Any]:
-    volumes = sequence(datacenter.effective("storageConfig", "additionalVolumes").value)
-    return [each for each in volumes if mapping(each).get("pvcSpec") is not None]
+def _volume_changes(old: DatacenterView, new: DatacenterView, *, allowed: bool) -> Iterator[Cause]:
+    """Additional volumes with claims of their own: they come, go and grow where that is allowed."""
+    field = new.effective("storageConfig", "additionalVolumes").field
+    before, after = _claims(old), _claims(new)
+    for name in sorted(before.keys() & after.keys()):
+        index, claim = after[name]
+        yield from claim_causes(
+            before[name][1], claim, f"{field}[{index}].pvcSpec", allowed=allowed, what=f"volume {name}"
+        )
+    different = sorted(before.keys() ^ after.keys())
+    if different and not allowed:
+        yield forbidden(
+            field,
+            f"adding or removing a volume ({different[0]}) replaces every node; the annotation "
+            f"{Annotation.ALLOW_STORAGE_CHANGES}=true of the datacenter allows it",
+        )
+
+
+def _claims(datacenter: DatacenterView) -> dict[str, tuple[int, Mapping[str, Any]]]:
+    volumes = enumerate(
+        map(mapping, sequence(datacenter.effective("storageConfig", "additionalVolumes").value))
+    )
+    return {
+        text(each.get("name")): (index, mapping(each.get("pvcSpec")))
+        for index, each in volumes
+        if each.get("pvcSpec") is not None
+    }
 
 
 def _rack_changes(old: DatacenterView, new: DatacenterView, *, rollout: bool) -> Iterator[Cause]:

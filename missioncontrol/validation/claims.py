@@ -13,7 +13,12 @@ _SAME_WHEN_EMPTY: Final = ("accessModes", "volumeName")
 
 
 def claim_causes(
-    old: Mapping[str, Any], new: Mapping[str, Any], field: str, *, allowed: bool
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    field: str,
+    *,
+    allowed: bool,
+    what: str = "data volumes",
 ) -> Iterator[Cause]:
     """The claim of a StatefulSet is fixed; with the annotation (``allowed``) it may ask for more space."""
     sizes = [at(claim, "resources", "requests", "storage") for claim in (old, new)]
@@ -26,10 +31,12 @@ def claim_causes(
         return
     for key in sorted({*old, *new}):
         if key == "resources":
-            yield from _resource_causes(mapping(old.get(key)), mapping(new.get(key)), field, allowed=allowed)
+            yield from _resource_causes(
+                mapping(old.get(key)), mapping(new.get(key)), field, allowed=allowed, what=what
+            )
         elif _said(key, old.get(key)) != _said(key, new.get(key)):
             yield forbidden(
-                f"{field}.{key}", "the claim of the data volumes cannot change once the datacenter exists"
+                f"{field}.{key}", f"the claim of the {what} cannot change once the datacenter exists"
             )
 
 
@@ -39,7 +46,7 @@ def _said(key: str, value: Any) -> Any:
 
 
 def _resource_causes(
-    old: Mapping[str, Any], new: Mapping[str, Any], field: str, *, allowed: bool
+    old: Mapping[str, Any], new: Mapping[str, Any], field: str, *, allowed: bool, what: str
 ) -> Iterator[Cause]:
     for member in ("limits", "requests"):
         was, now = mapping(old.get(member)), mapping(new.get(member))
@@ -49,5 +56,5 @@ def _resource_causes(
                 hint = f"; annotation {Annotation.ALLOW_STORAGE_CHANGES}=true allows a greater request"
                 yield forbidden(
                     f"{field}.resources.{member}.{name}",
-                    f"the claim of the data volumes cannot change{hint if member == 'requests' else ''}",
+                    f"the claim of the {what} cannot change{hint if member == 'requests' else ''}",
                 )

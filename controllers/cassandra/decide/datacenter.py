@@ -19,7 +19,17 @@ from controllers.cassandra.actions import (
     StartNode,
     WriteRoles,
 )
-from controllers.cassandra.decide import cleanup, labels, nodes, racks, requested, shrink, stop, volumes
+from controllers.cassandra.decide import (
+    cleanup,
+    labels,
+    nodes,
+    racks,
+    requested,
+    reshape,
+    shrink,
+    stop,
+    volumes,
+)
 from controllers.cassandra.decide import replace as replace_nodes
 from controllers.cassandra.decide.deletion import before_leaving, decide_deletion, decommissions, is_lone
 from controllers.cassandra.decide.health import unhealthy
@@ -171,6 +181,9 @@ def _run(snapshot: Snapshot, now: datetime, *, refused: str, reason: Reason = Re
     stuck = labels.stuck_pod(snapshot, now)
     if stuck is not None:
         return Plan(f"{stuck.pod.name} is stuck and made again", (stuck,), conditions=conditions)
+    blocked = reshape.unblock(snapshot) if not refused else None
+    if blocked is not None:
+        return replace(blocked, conditions=conditions)
     step = nodes.starts(snapshot, now)
     extra = _seeds(snapshot, step)
     if step.actions or step.sentence:
@@ -223,6 +236,11 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     if resizing is not None:
         told = {**conditions, **resizing.conditions}
         return replace(resizing, actions=(*extra, *resizing.actions), conditions=told)
+    other_volumes = reshape.step(snapshot) if not refused else None
+    if other_volumes is not None:
+        conditions[Condition.UPDATING] = (True, "", other_volumes.sentence)
+        step = (*extra, *other_volumes.actions)
+        return replace(other_volumes, actions=step, conditions=conditions)
     restart = requested.following(snapshot)
     if restart is not None:
         return replace(restart, actions=(*extra, *restart.actions), conditions=conditions)

@@ -54,9 +54,10 @@ def before_leaving(snapshot: Snapshot) -> Plan | None:
 
 
 def is_lone(snapshot: Snapshot) -> bool:
-    """Whether the ring is known to have no other datacenter: then there is nobody to stream to."""
-    if is_true(snapshot.datacenter, Condition.DECOMMISSION):
-        return False
+    """Whether the ring is known to have no other datacenter (any more): there is nobody to stream to.
+
+    The others may be deleted at the same time, and be gone before the last node of this one has left.
+    """
     return bool(snapshot.observed.gossip) and not others_answer(snapshot)
 
 

@@ -12,6 +12,7 @@ from controllers.cassandra.decide.racks import needs_rollout
 from controllers.cassandra.decide.refusals import is_true
 from controllers.cassandra.decide.replace import replaced
 from controllers.cassandra.decide.requested import remaining
+from controllers.cassandra.decide.reshape import is_due
 from controllers.cassandra.decide.shrink import doubtful_leavers, wants_shrink
 from controllers.cassandra.decide.stop import wants_stop
 from controllers.cassandra.decide.turns import candidates, expected_before
@@ -117,6 +118,9 @@ def _health_matters(snapshot: Snapshot, started: tuple[PodState, ...]) -> bool:
     if not started or len(started) < max(snapshot.replicas, planned) or len(snapshot.pods) != len(started):
         return False
     rolled = all(live.rolled for live in snapshot.racks.values())
+    if is_due(snapshot):
+        # the StatefulSets do not say how far they are, while their pods have other volumes
+        return True
     if rolled and (needs_rollout(snapshot) or wants_shrink(snapshot) or remaining(snapshot)):
         return True
     if fingerprint(snapshot) == snapshot.memory.healthy:

@@ -21,6 +21,7 @@ from controllers.cassandra.actions import (
 from controllers.cassandra.datacenter import RackPlan
 from controllers.cassandra.decide.health import unhealthy
 from controllers.cassandra.decide.objects import NameTaken
+from controllers.cassandra.decide.reshape import is_due, is_reshaped
 from controllers.cassandra.render.statefulset import canary_partition
 from controllers.cassandra.state import RackSet, Snapshot
 from missioncontrol.api.names import Annotation, EventReason
@@ -227,7 +228,7 @@ def rolling(snapshot: Snapshot) -> str:
 
 def needs_rollout(snapshot: Snapshot) -> bool:
     """Whether some rack is to get another template, or has not got it in all of its pods."""
-    if any(live.in_steps for live in snapshot.racks.values()):
+    if any(live.in_steps for live in snapshot.racks.values()) or is_due(snapshot):
         return True
     return may_update(snapshot) and any(_differs(snapshot, rack) for rack in in_scope(snapshot))
 
@@ -235,7 +236,10 @@ def needs_rollout(snapshot: Snapshot) -> bool:
 def _differs(snapshot: Snapshot, rack: RackPlan) -> bool:
     live = snapshot.racks.get(rack.statefulset)
     desired = snapshot.desired_racks.get(rack.statefulset)
-    return live is not None and desired is not None and live.digest != desired
+    if live is None or desired is None or not is_reshaped(snapshot, live):
+        # where volumes come or go, pods are replaced for that, with all that is new
+        return False
+    return live.digest != desired
 
 
 def _update(snapshot: Snapshot, rack: RackPlan, *, forced: bool, partition: int | None = None) -> UpdateRack:

@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controllers.cassandra.datacenter import Datacenter
-from controllers.cassandra.render.statefulset import DATA_VOLUME
 from controllers.cassandra.state import Snapshot
 from missioncontrol.api.names import Condition
-
-_LATER = "is not supported yet"
 
 
 def refusals(snapshot: Snapshot) -> list[str]:
@@ -48,20 +45,6 @@ def _changes(snapshot: Snapshot) -> Iterator[str]:
                 f"spec.racks: rack {live.rack!r} has nodes; a rack can neither be removed nor renamed: put "
                 "it back under its name, and lower spec.size if there are to be fewer nodes"
             )
-    yield from _storage_changes(snapshot)
-
-
-def _storage_changes(snapshot: Snapshot) -> Iterator[str]:
-    """Which volumes there are; how large they are is looked at elsewhere."""
-    storage = snapshot.datacenter.spec.storage_config
-    extra = {volume.name: index for index, volume in enumerate(storage.additional_volumes) if volume.pvc_spec}
-    wanted = {DATA_VOLUME, *extra}
-    for live in sorted(snapshot.racks.values(), key=lambda each: each.name)[:1]:
-        for name in sorted(wanted - set(live.storage)):
-            field = f"spec.storageConfig.additionalVolumes[{extra[name]}]" if name in extra else "spec"
-            yield f"{field}: adding the volume {name!r} to existing nodes {_LATER}"
-        for name in sorted(set(live.storage) - wanted):
-            yield f"spec.storageConfig.additionalVolumes: removing the volume {name!r} {_LATER}"
 
 
 def is_true(datacenter: Datacenter, kind: Condition) -> bool:

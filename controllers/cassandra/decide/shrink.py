@@ -16,7 +16,7 @@ from controllers.cassandra.decide.health import node_address
 from controllers.cassandra.decide.refusals import is_true, normal_size
 from controllers.cassandra.state import Endpoint, PodState, RackSet, Snapshot, StartCall
 from missioncontrol.api import names
-from missioncontrol.api.names import Condition, NodeState, Reason
+from missioncontrol.api.names import Annotation, Condition, NodeState, Reason
 
 POLL = 1.0
 """Seconds between two looks at a node that leaves: gossip cannot be watched."""
@@ -213,10 +213,18 @@ def _tell(snapshot: Snapshot, pod: PodState, now: datetime) -> Plan:
         return Plan(f"{pod.name} was told to leave the ring", wait=_pause(snapshot, now), updating=True)
     retry_at = snapshot.memory.retry_at.get(pod.name)
     if call is not None and retry_at is not None and retry_at > now:
-        sentence = f"{pod.name} could not leave the ring ({call.said}); it is told again later"
+        sentence = (
+            f"{pod.name} could not leave the ring ({call.said}); it is told again later{_way_out(snapshot)}"
+        )
         return Plan(sentence, wait=max((retry_at - now).total_seconds(), 0.1), updating=True)
     action = Decommission(pod, _rack_name(snapshot, pod))
     return Plan(f"telling {pod.name} to leave the ring", (action,), wait=POLL, updating=True)
+
+
+def _way_out(snapshot: Snapshot) -> str:
+    if snapshot.datacenter.metadata.deletion_timestamp is None:
+        return ""
+    return f", or not at all without the annotation {Annotation.DECOMMISSION_ON_DELETE}"
 
 
 def _pause(snapshot: Snapshot, now: datetime) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controllers.cassandra.actions import Event, GrowClaims, Plan, RecreateRack, RemoveAnnotation, Tell
+from controllers.cassandra.decide import reshape
 from controllers.cassandra.decide.refusals import is_true, normal_size
 from controllers.cassandra.render.statefulset import DATA_VOLUME
 from controllers.cassandra.state import Claim, RackSet, Snapshot
@@ -86,6 +87,9 @@ def objection(snapshot: Snapshot) -> Objection | None:
             if wish is not None and _compare(size, wish.size) > 0:
                 said = f"a volume cannot shrink (from {size} to {wish.size})"
                 return Objection(Reason.SHRINKING_NOT_SUPPORTED, f"{wish.field}.{REQUEST}: {said}")
+    other = reshape.objection(snapshot)
+    if other:
+        return Objection(Reason.INVALID_SPEC, other)
     if not wants_growth(snapshot):
         return None
     field = next(wanted[v].field for live in snapshot.racks.values() for v in grown(snapshot, live))

@@ -94,12 +94,14 @@ def _reachable(
     if asked is None:
         text = f"waits: {waits}" if waits else "is about to be asked of its data plane"
         return Phase.PENDING, Reason.WAITING, text
+    placed = snapshot.plane(datacenter.plane).placed
     if facts is None:
-        return Phase.BOOTSTRAPPING, Reason.BOOTSTRAPPING, "its plane's operators have not made it yet"
+        why = f": {placed.waiting}" if placed is not None and placed.waiting else ""
+        text = f"its plane's operators have not made it yet{why}"
+        return Phase.BOOTSTRAPPING, Reason.BOOTSTRAPPING, text
     if datacenter.plane in rollout.held:
         return Phase.UPDATING, Reason.WAITING, f"waits with a change of the spec: {waits}"
     counts = f"{facts.ready_nodes} of {asked} nodes are ready"
-    placed = snapshot.plane(datacenter.plane).placed
     begins = datacenter.plane in rollout.released or (placed is not None and not placed.seen)
     if facts.initialized and begins:
         return Phase.UPDATING, Reason.UPDATING, f"a change begins, {counts}"
@@ -128,7 +130,8 @@ def _running(facts: DatacenterFacts, asked: int, counts: str, size: str) -> tupl
     if facts.ready_nodes < asked:
         names = ", ".join(node.name for node in facts.nodes if not node.ready)
         phase = Phase.DEGRADED if facts.current else Phase.UPDATING
-        return phase, Reason.NODES_NOT_READY, f"{counts}; not ready: {names or 'pods that do not exist yet'}"
+        text = f"{counts}; not ready: {names or 'pods that do not exist yet'}"
+        return phase, Reason.NODES_NOT_READY, f"{text}; {facts.lack}" if facts.lack else text
     if not settled(facts, asked):
         return Phase.UPDATING, Reason.UPDATING, f"{counts}, its operator is at work"
     if size:

@@ -196,6 +196,8 @@ class DatacenterFacts:
     """Whether it was stopped on purpose."""
     complaint: str = ""
     """Why its operator does not carry out its spec."""
+    lack: str = ""
+    """What its operator waits for until it is healthy again."""
 
     @property
     def ready_nodes(self) -> int:
@@ -223,6 +225,8 @@ class Placed:
     """Whether its operator has looked at the present spec, and passed on what it could."""
     done: bool = True
     """Whether its operator says that everything is as the spec says."""
+    waiting: str = ""
+    """What its operator waits for, in its words."""
 
     def sizes(self) -> dict[str, int]:
         """The sizes that were asked of the plane, by datacenter."""

@@ -118,6 +118,7 @@ def _placed(obj: Object | None) -> Placed | None:
         # upstream's operator has no such condition: then its datacenters are all that can be judged
         seen=not ready or int(ready.get("observedGeneration") or 0) >= obj.metadata.generation,
         done=not ready or ready.get("status") == "True",
+        waiting=str(ready.get("message") or "") if ready.get("status") == "False" else "",
     )
 
 
@@ -156,13 +157,15 @@ def _facts(obj: Object, pods: list[Pod]) -> DatacenterFacts:
         nodes=tuple(_node(pod, statuses.get(pod.metadata.name) or {}) for pod in pods),
         version=str(obj.spec.get("serverVersion") or ""),
         stopped=bool(obj.spec.get("stopped")) and holds(conditions, Condition.STOPPED),
-        complaint=_complaint(conditions),
+        complaint=_denial(conditions, Condition.VALID),
+        lack=_denial(conditions, Condition.HEALTHY),
     )
 
 
-def _complaint(conditions: Sequence[Mapping[str, Any]]) -> str:
-    refused = (each for each in conditions if each.get("type") == Condition.VALID)
-    return next((str(each.get("message") or "") for each in refused if each.get("status") == "False"), "")
+def _denial(conditions: Sequence[Mapping[str, Any]], kind: Condition) -> str:
+    """What a condition says when it does not hold."""
+    found = find(conditions, kind) or {}
+    return str(found.get("message") or "") if found.get("status") == "False" else ""
 
 
 def _node(pod: Pod, told: Mapping[str, Any]) -> Node:

@@ -10,6 +10,7 @@ import pytest
 
 from controllers.cassandra.actions import Decommission, DeleteClaims, MarkLeft, ScaleRack
 from controllers.cassandra.decide import shrink
+from controllers.cassandra.decide.datacenter import decide
 from controllers.cassandra.decide.shrink import Position
 from controllers.cassandra.state import (
     Gossip,
@@ -21,7 +22,7 @@ from controllers.cassandra.state import (
     Snapshot,
     StartCall,
 )
-from missioncontrol.api.names import NodeState
+from missioncontrol.api.names import Annotation, NodeState
 from tests.unit.cassandra.builders import NOW, claim, datacenter, gossip, members, pod, rack_set, snapshot
 
 PODS = [pod(rack, ordinal, NodeState.STARTED) for rack in (1, 2, 3) for ordinal in (0, 1)]
@@ -234,3 +235,30 @@ def test_a_node_that_never_joined_goes_without_leaving() -> None:
     # but not when the others know somebody who is nobody's: the status may have forgotten it
     tables = {each.name: gossip(PODS) for each in PODS[:5]}
     assert shrink.farewell(replace(known, observed=Observations(gossip=tables))) is None
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "lone"),
+    [
+        pytest.param("NORMAL", False, id="the other datacenter has a member"),
+        pytest.param("LEFT", True, id="the other datacenter was deleted at the same time, and has left"),
+    ],
+)
+def test_the_last_datacenter_of_a_ring_is_deleted_without_leaving_it(elsewhere: str, lone: bool) -> None:
+    told = pod(1, 0, NodeState.DECOMMISSIONING, ready=True)
+    conditions = [{"type": "Decommission", "status": "True"}, {"type": "ScalingDown", "status": "True"}]
+    dc = datacenter(
+        racks=1,
+        size=1,
+        status={"conditions": conditions, **members(told)},
+        meta={
+            "deletion_timestamp": NOW,
+            "annotations": {Annotation.DECOMMISSION_ON_DELETE: "true"},
+        },
+    )
+    other = replace(gossip([pod(1, 9)], status=elsewhere)[0], datacenter="dc2")
+    seen = Observations(gossip={told.name: (*gossip([told]), other)})
+
+    plan = decide(snapshot([told], of=dc, sets=[rack_set(1)], observed=seen), NOW)
+
+    assert (plan.actions == (ScaleRack("demo-dc1-r1-sts", 0, "rv1"),)) is lone

@@ -310,7 +310,7 @@ def test_what_may_change(change: tuple[str, Any]) -> None:
                 f"{D}.0.storageConfig",
                 {"additionalVolumes": [{"name": "x", "mountPath": "/x", "pvcSpec": {}}]},
             ),
-            f"{DC}[0].storageConfig.additionalVolumes: Forbidden: changing additional volumes",
+            f"{DC}[0].storageConfig.additionalVolumes: Forbidden: adding or removing a volume (x) replaces",
             id="a claim more",
         ),
         pytest.param(
