@@ -191,7 +191,7 @@ def install(plane: ControlPlane, component: Component) -> None:
             apply(admin, body)
         for body in definitions:
             name = body["metadata"]["name"]
-            eventually(lambda name=name: established(admin, name), f"{name} is served")
+            eventually(lambda name=name: established(admin, name), f"{name} is served", timeout=60)
 
 
 def apply(admin: AdminClient, body: dict[str, Any]) -> None:

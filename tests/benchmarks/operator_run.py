@@ -103,14 +103,22 @@ class Run:
         for each in await self.client.list(STATEFUL_SETS):
             metadata = each["metadata"]
             _latest(found, metadata["namespace"], metadata["creationTimestamp"])
-        return {name: max(moment - self.created[name], 0.0) for name, moment in found.items()}
+        return self._since_creation(found)
 
     async def run(self) -> dict[str, float]:
         """Since when all pods of each datacenter run: only then can all of its nodes be started."""
         found: dict[str, float] = {}
         for each in await self.client.list(PODS):
             _latest(found, each["metadata"]["namespace"], each["status"]["startTime"])
-        return {name: max(moment - self.created[name], 0.0) for name, moment in found.items()}
+        return self._since_creation(found)
+
+    def _since_creation(self, moments: dict[str, float]) -> dict[str, float]:
+        """Of the datacenters of this run alone."""
+        return {
+            name: max(moments[name] - created, 0.0)
+            for name, created in self.created.items()
+            if name in moments
+        }
 
     def _changed(self, _: str, __: Object | None, new: Object | None) -> None:
         if new is None:
