@@ -53,8 +53,9 @@ class Faults:
             try:
                 answer = await send()
             except asyncio.CancelledError:
-                # it was on its way when the operator ended, and may have arrived
-                self._note(kind, what)
+                # it was on its way when the operator ended: it may have arrived, or not
+                if kind == "tell":
+                    self._note(kind, what)
                 raise
             self._note(kind, what)
             return answer
