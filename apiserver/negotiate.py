@@ -104,7 +104,6 @@ def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:
 
 SINGLE = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA})
 LIST = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA_LIST})
-PLAIN = frozenset({Shape.OBJECT})
 
 _BROWSER = re.compile(r"^(curl|Wget|Mozilla/5\.0)")
 

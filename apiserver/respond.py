@@ -12,34 +12,36 @@ from aiohttp import web
 
 from apiserver import negotiate
 from apiserver.call import Call
-from apiserver.kinds import Served
 from apiserver.negotiate import Accepted, Shape
 from apiserver.status import Failure
 from apiserver.table import include_object, partial, partial_list, table
 from apiserver.translate.face import Obj
 from apiserver.watchcache.bodies import is_compressed
 from apiserver.yamltext import to_yaml
+from missioncontrol.api.columns import Column
+
+Columns = tuple[Column, ...]
 
 GZIP_FROM = 128 * 1024
 _NO_CACHE = "no-cache, private"
 
 
-def single(call: Call, served: Served, item: Obj, *, status: int = 200) -> web.Response:
-    """One object in the shape that the client takes."""
+def single(call: Call, columns: Columns, item: Obj, *, status: int = 200) -> web.Response:
+    """One object in the shape that the client takes; the columns are those of its Table."""
     accepted = accept(call, negotiate.SINGLE)
     if accepted.shape is Shape.TABLE:
-        item = as_table(call, served, accepted, [item], item.get("metadata") or {})
+        item = as_table(call, columns, accepted, [item], item.get("metadata") or {})
     elif accepted.shape is Shape.METADATA:
         item = partial(item, accepted)
     return encoded(call, item, status=status, accepted=accepted)
 
 
-def many(call: Call, served: Served, listed: Obj) -> web.Response:
+def many(call: Call, columns: Columns, listed: Obj) -> web.Response:
     """A list in the shape that the client takes."""
     accepted = accept(call, negotiate.LIST)
     metadata = listed.get("metadata") or {}
     if accepted.shape is Shape.TABLE:
-        listed = as_table(call, served, accepted, listed["items"], metadata)
+        listed = as_table(call, columns, accepted, listed["items"], metadata)
     elif accepted.shape is Shape.METADATA_LIST:
         listed = partial_list(listed["items"], metadata, accepted)
     return encoded(call, listed, accepted=accepted)
@@ -57,7 +59,7 @@ def accept_stream(call: Call) -> Accepted:
 
 def as_table(
     call: Call,
-    served: Served,
+    columns: Columns,
     accepted: Accepted,
     items: list[Obj],
     metadata: Obj,
@@ -66,7 +68,7 @@ def as_table(
 ) -> Obj:
     """The Table of some objects of a kind."""
     return table(
-        served.info.columns,
+        columns,
         items,
         accepted=accepted,
         include=include_object(call.query.get("includeObject")),
@@ -74,11 +76,6 @@ def as_table(
         metadata=metadata,
         definitions=definitions,
     )
-
-
-def plain(call: Call, document: Obj, *, status: int = 200) -> web.Response:
-    """A document that has no other shape: a Status, a Scale."""
-    return encoded(call, document, status=status, accepted=accept(call, negotiate.PLAIN))
 
 
 def status(call: Call, document: Obj, *, status: int) -> web.Response:

@@ -63,7 +63,7 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
         items = listed.get("items") or []
         for item in items:
             await _delete_item(context, call, served, item, options)
-        return respond.many(call, served, list_to_virtual(FACES, served.face, listed))
+        return respond.many(call, served.info.columns, list_to_virtual(FACES, served.face, listed))
     reply = await context.store.write(
         call, served.face, "DELETE", path, body=_background(options), query=query
     )
@@ -73,7 +73,7 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
                 await _delete_item(context, call, served, item, options)
     if reply.body.get("kind") == "Status":
         return respond.status(call, statuses.to_virtual(FACES, served.face, reply.body), status=reply.status)
-    return respond.many(call, served, list_to_virtual(FACES, served.face, reply.body))
+    return respond.many(call, served.info.columns, list_to_virtual(FACES, served.face, reply.body))
 
 
 async def _require_typed(context: Context, call: Call, served: Served) -> None:
@@ -275,4 +275,6 @@ def _finalizers(stored: Any) -> list[str]:
 def _deleted(call: Call, served: Served, reply: Reply) -> web.StreamResponse:
     if reply.body.get("kind") == "Status":
         return respond.status(call, statuses.to_virtual(FACES, served.face, reply.body), status=reply.status)
-    return respond.single(call, served, to_virtual(FACES, served.face, reply.body), status=reply.status)
+    return respond.single(
+        call, served.info.columns, to_virtual(FACES, served.face, reply.body), status=reply.status
+    )

@@ -26,7 +26,7 @@ async def get(context: Context, call: Call, served: Served) -> web.StreamRespons
     listed = await _datacenters(context, call, served)
     for node in nodes_of(served, listed):
         if node["metadata"]["name"] == call.info.name:
-            return respond.single(call, served, node)
+            return respond.single(call, served.info.columns, node)
     raise not_found(served.info.resource, call.info.name)
 
 
@@ -52,7 +52,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
         "metadata": {"resourceVersion": version},
         "items": items,
     }
-    return respond.many(call, served, document)
+    return respond.many(call, served.info.columns, document)
 
 
 async def _datacenters(context: Context, call: Call, served: Served) -> Obj:

@@ -86,7 +86,7 @@ async def patch(context: Context, call: Call, served: Served) -> web.StreamRespo
     virtual = to_virtual(FACES, served.face, reply.body)
     if reply.status == 201 and call.dry_run:
         virtual = await _with_plan(context, call, served, virtual, reply.body)
-    return respond.single(call, served, virtual, status=reply.status)
+    return respond.single(call, served.info.columns, virtual, status=reply.status)
 
 
 async def _create(
@@ -108,7 +108,7 @@ async def _create(
     virtual = to_virtual(FACES, served.face, reply.body)
     if call.dry_run:
         virtual = await _with_plan(context, call, served, virtual, reply.body)
-    return respond.single(call, served, virtual, status=reply.status)
+    return respond.single(call, served.info.columns, virtual, status=reply.status)
 
 
 async def _refuse_impossible(
@@ -237,7 +237,7 @@ async def cancel(context: Context, call: Call, served: Served) -> web.StreamResp
             raise conflict(served.info.resource, call.info.name, why)
         metadata = stored["metadata"]
         if Annotation.CANCEL in (metadata.get("annotations") or {}):
-            return respond.single(call, served, to_virtual(FACES, served.face, stored))
+            return respond.single(call, served.info.columns, to_virtual(FACES, served.face, stored))
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         # the version that was read: an operation that ends in this moment is not to be cancelled
         patch = {
@@ -260,7 +260,7 @@ async def cancel(context: Context, call: Call, served: Served) -> web.StreamResp
             if failure.code != 409 or attempt == ATTEMPTS - 1:
                 raise
             continue
-        return respond.single(call, served, to_virtual(FACES, served.face, reply.body))
+        return respond.single(call, served.info.columns, to_virtual(FACES, served.face, reply.body))
     raise AssertionError("unreachable")
 
 

@@ -61,7 +61,7 @@ async def _get_from_store(context: Context, call: Call, served: Served) -> web.S
     stored = await context.store.read(
         call, served.face, object_path(call, served), call.pick(["resourceVersion"])
     )
-    return respond.single(call, served, to_virtual(FACES, served.face, stored))
+    return respond.single(call, served.info.columns, to_virtual(FACES, served.face, stored))
 
 
 async def list_(context: Context, call: Call, served: Served) -> web.StreamResponse:
@@ -82,7 +82,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
     query = [*call.pick(LIST_PARAMETERS), *field_selector(call, served), *odd]
     path = served.info.stored.path(call.info.namespace or None)
     stored = await context.store.read(call, served.face, path, query)
-    return respond.many(call, served, list_to_virtual(FACES, served.face, stored))
+    return respond.many(call, served.info.columns, list_to_virtual(FACES, served.face, stored))
 
 
 def known(query: Mapping[str, str], mirror: Mirror, selection: Selection) -> Proven | None:

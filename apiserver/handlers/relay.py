@@ -104,7 +104,7 @@ class _Encoder:
         metadata = item.get("metadata") or {}
         return respond.as_table(
             self._call,
-            self._served,
+            self._served.info.columns,
             self._accepted,
             [item],
             {"resourceVersion": metadata.get("resourceVersion", "")},

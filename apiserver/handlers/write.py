@@ -165,4 +165,6 @@ def write_query(call: Call, *, apply: bool = False) -> list[tuple[str, str]]:
 
 
 def _written(call: Call, served: Served, reply: Reply) -> web.StreamResponse:
-    return respond.single(call, served, to_virtual(FACES, served.face, reply.body), status=reply.status)
+    return respond.single(
+        call, served.info.columns, to_virtual(FACES, served.face, reply.body), status=reply.status
+    )

@@ -61,31 +61,31 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     ),
     Difference(
         what="What is wrong with a Scale is said in words that help.",
-        reason="A cluster's replicas are the sizes of its datacenters, so the API server itself judges them "
-        "and says which numbers would work. For a custom resource kube-apiserver tells its own internals "
-        "(`no kind is registered for the type v1.Scale`), some of them as 500.",
-        cases="subresources/refused scales/*",
-        places="body*",
-    ),
-    Difference(
-        what="The same, in codes.",
-        reason="As above.",
-        cases="subresources/refused scales/*",
-        places="status",
-    ),
-    Difference(
-        what="A Scale with unknown fields is refused with their names alone.",
-        reason="A custom resource's Scale is refused with internals, or with the whole object in it.",
-        cases="subresources/unknown fields of scales/*",
-        requests="*Strict*",
+        reason="A cluster's replicas are the sizes of its datacenters, so the API server itself judges them. "
+        "For a custom resource kube-apiserver tells its own internals "
+        "(`no kind is registered for the type v1.Scale`), or quotes the whole Scale with the owners of its "
+        "fields.",
+        cases="subresources/*scales/*",
         places="body.message",
     ),
     Difference(
         what="The same, in the causes.",
         reason="As above.",
-        cases="subresources/unknown fields of scales/*",
-        requests="*Strict*",
-        places="body.details",
+        cases="subresources/*scales/*",
+        places="body.details.causes[*].message",
+    ),
+    Difference(
+        what="A Scale of an impossible version is a conflict, one that is applied under another name is "
+        "refused with 400.",
+        reason="A custom resource answers 500.",
+        cases="subresources/refused scales/*",
+        requests="*. no version",
+    ),
+    Difference(
+        what="The same, of names.",
+        reason="As above.",
+        cases="subresources/refused scales/*",
+        requests="*. apply another name",
     ),
     Difference(
         what="A Scale that changes nothing writes nothing.",
@@ -93,6 +93,12 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         "owner. So applying to /scale never conflicts; and it creates no 500 as with a custom resource.",
         cases="subresources/scale/*",
         requests="1[2-5]. *",
+    ),
+    Difference(
+        what="The same, in versions.",
+        reason="As above.",
+        cases="subresources/refused scales/*",
+        places="body.metadata.resourceVersion",
     ),
     Difference(
         what="Keys that YAML repeats are named by their path, or with the line of one-line JSON.",

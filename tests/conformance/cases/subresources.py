@@ -136,9 +136,10 @@ async def unknown_fields_of_scales(api: Api) -> None:
 @case(SUBRESOURCES, kinds=(CLUSTER,))
 async def refused_scales(api: Api) -> None:
     await _prepared(api)
-    now = await api.get("a", sub="scale")
+    await api.get("a", sub="scale")
     await api.get("none", sub="scale")
-    await api.put(_scale(api, 6), "none", sub="scale", label="PUT of none")
+    await api.put(_scale(api, 6), "none", sub="scale", label="PUT of none under another name")
+    await api.put(_scale(api, 6, name=api.name("none")), "none", sub="scale", label="PUT of none")
     await api.patch({"spec": {"replicas": 6}}, "none", sub="scale")
     await api.put({**_scale(api, 6), "kind": "Other"}, sub="scale", label="another kind")
     await api.put({**_scale(api, 6), "apiVersion": "autoscaling/v2"}, sub="scale", label="another apiVersion")
@@ -173,10 +174,10 @@ async def refused_scales(api: Api) -> None:
     await api.put(_scale(api, 6), sub="scale", query=f"fieldManager={'m' * 129}", label="a long manager")
     await api.patch({"spec": {"replicas": "six"}}, sub="scale")
     await api.patch({"spec": {"replicas": -1}}, sub="scale")
-    await api.patch({"spec": {"replicas": None}}, sub="scale", query="dryRun=All")
     await api.patch({"spec": {"nope": 1}}, sub="scale")
     await api.patch({"spec": {"nope": 1}}, sub="scale", query="fieldValidation=Strict")
     await api.patch({"metadata": {"resourceVersion": "1"}}, sub="scale")
+    now = await api.get("a", sub="scale")
     await api.patch({"metadata": {"resourceVersion": now.rv}, "spec": {"replicas": 6}}, sub="scale")
     await api.patch({"metadata": {"name": "other"}}, sub="scale")
     await api.patch({"kind": "Other"}, sub="scale")
@@ -195,9 +196,6 @@ async def refused_scales(api: Api) -> None:
     await api.apply(_scale(api, 6, name="other"), sub="scale", label="apply another name")
     await api.send("POST", api.at("a", "scale"), body=_scale(api, 6))
     await api.send("DELETE", api.at("a", "scale"))
-    await api.get("a", sub="scale", headers={"Accept": TABLE})
-    await api.get("a", sub="scale", headers={"Accept": METADATA})
-    await api.get("a", sub="scale", headers={"Accept": "application/yaml"})
     await api.get("a", sub="scale", headers={"Accept": "text/plain"})
     await api.get("a", sub="scale", query="resourceVersion=0")
     await api.get("a", sub="scale", query="pretty=true")
@@ -208,3 +206,22 @@ async def refused_scales(api: Api) -> None:
         label="YAML",
     )
     await api.get("a", sub="scale")
+
+
+@case(SUBRESOURCES, kinds=(CLUSTER,))
+async def shapes_of_scales(api: Api) -> None:
+    await _prepared(api)
+    for accept in (
+        TABLE,
+        METADATA,
+        TABLE.replace("v=v1;", "v=v1beta1;"),
+        f"{TABLE},application/json",
+        "application/yaml",
+    ):
+        headers = {"Accept": accept}
+        await api.get("a", sub="scale", headers=headers, label=f"scale as {accept}")
+        await api.patch({"spec": {"replicas": 12}}, sub="scale", headers=headers, query="dryRun=All")
+        await api.put(_scale(api, 12), sub="scale", headers=headers, query="dryRun=All")
+    for include in ("None", "Object", "Wrong"):
+        await api.get("a", f"includeObject={include}", sub="scale", headers={"Accept": TABLE})
+    await api.get("none", sub="scale", headers={"Accept": TABLE})
