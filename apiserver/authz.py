@@ -172,7 +172,7 @@ def denied(user: User, attributes: Attributes, reason: str = "") -> Failure:
         return failure(403, message, details={})
     resource = attributes.resource + (f"/{attributes.subresource}" if attributes.subresource else "")
     where = f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
-    subject = f"{attributes.resource}.{attributes.group}"
+    subject = f"{attributes.resource}.{attributes.group}" if attributes.group else attributes.resource
     if attributes.name:
         subject += f' "{attributes.name}"'
     details = {"group": attributes.group, "kind": attributes.resource}

@@ -7,6 +7,7 @@ is given twice) is found here as well.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import json
 import math
@@ -98,8 +99,12 @@ def patch_type(content_type: str | None) -> str:
 
 def decode_json(data: bytes, *, keep: bool = False) -> Decoded:
     """JSON; orjson judges the syntax, and the slower decoder runs to see keys given twice."""
+    return _decode_json(_readable, data, keep=keep)
+
+
+def _decode_json(read: Callable[[bytes], bytes], data: bytes, *, keep: bool) -> Decoded:
     try:
-        orjson.loads(data)
+        data = read(data)
         repeated: list[tuple[int, str]] = []
         value = json.loads(data, object_pairs_hook=lambda pairs: _object(pairs, repeated, keep))
     except orjson.JSONDecodeError as error:
@@ -111,6 +116,38 @@ def decode_json(data: bytes, *, keep: bool = False) -> Decoded:
     return Decoded(value, _paths(value, repeated) if repeated else ())
 
 
+def _each(error: UnicodeError) -> tuple[str, int]:
+    """What stands for bytes that are no text: one sign for each, as in Go."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "\ufffd" * (error.end - error.start), error.end
+
+
+codecs.register_error("each", _each)
+_ESCAPE = re.compile(
+    r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|u(d[89a-f][0-9a-f]{2})|.)", re.I | re.S
+)
+
+
+def _strict(data: bytes) -> bytes:
+    """JSON, if it is that."""
+    orjson.loads(data)
+    return data
+
+
+def _readable(data: bytes) -> bytes:
+    """JSON whose texts are texts. Half characters are read as kube-apiserver reads them: as the sign that
+    something was there.
+    """
+    try:
+        return _strict(data)
+    except orjson.JSONDecodeError:
+        text = data.decode("utf-8", "each")
+        mended = _ESCAPE.sub(lambda found: r"\ufffd" if found[3] else found[0], text).encode()
+        if mended == data:
+            raise
+        return _strict(mended)
+
+
 def decode_yaml(data: bytes, *, keep: bool = False) -> Decoded:
     """One YAML document, read as Kubernetes does: timestamps stay text, anchors are limited.
 
@@ -118,7 +155,7 @@ def decode_yaml(data: bytes, *, keep: bool = False) -> Decoded:
     """
     if data.lstrip().startswith(b"{"):
         with contextlib.suppress(Failure):
-            return decode_json(data, keep=keep)
+            return _decode_json(_strict, data, keep=keep)
     repeated: list[tuple[int, str]] = []
     try:
         value = yamldoc.load(data.decode("utf-8"), lambda pairs: _object(pairs, repeated, keep))

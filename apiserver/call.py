@@ -28,6 +28,8 @@ class Call:
     info: RequestInfo
     deadline: float
     user: User = ANONYMOUS
+    asking: User | None = None
+    """Who acts for that user, if it is somebody else."""
     warnings: list[str] = field(default_factory=list)
     waited: float = 0.0
     """Seconds that it waited for its turn."""

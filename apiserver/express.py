@@ -22,7 +22,7 @@ from typing import Final
 from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from apiserver import authz, requestinfo, trust
+from apiserver import authz, impersonation, requestinfo, trust
 from apiserver.audit import event
 from apiserver.audit.event import Obj
 from apiserver.audit.log import Auditor
@@ -35,7 +35,7 @@ from apiserver.handlers import read
 from apiserver.identity import User, completed
 from apiserver.kinds import GROUP, SERVED, Served
 from apiserver.metrics import Metrics, labels_of_read
-from apiserver.negotiate import LIST, SINGLE, accept, wants_pretty
+from apiserver.negotiate import LIST, SINGLE, accept, takes_gzip, wants_pretty
 from apiserver.pacing import Pacer
 from apiserver.requestinfo import RequestInfo
 from apiserver.status import Failure
@@ -59,7 +59,7 @@ _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\
 _AUDIT_ID: Final = re.compile(rb"[\w.:-]{1,64}")
 _NOT_PLAIN: Final = frozenset(
     {"authorization", "connection", "content-length", "expect", "if-match", "if-none-match", "range"}
-    | {"te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "impersonate-user"}
+    | {"te", "trailer", "transfer-encoding", "upgrade", "http2-settings"}
 )
 _NO_CACHE: Final = b"Cache-Control: no-cache, private\r\n"
 _VARYING: Final = (b"\r\nAudit-Id: ", b"\r\nX-Forwarded-Uri: ")
@@ -372,12 +372,16 @@ def _parse_headers(block: bytes, trusted: Trust) -> _Headers | None:
             return None
         headers.add(found[1].decode("ascii"), found[2].decode("ascii").rstrip(" \t"))
     names = {name.lower() for name in headers}
-    if names & _NOT_PLAIN or len(headers.getall("Host", ())) != 1:
+    if (
+        names & _NOT_PLAIN
+        or impersonation.is_asked(CIMultiDictProxy(headers))
+        or len(headers.getall("Host", ())) != 1
+    ):
         return None
     user = proxied_user(trusted, CIMultiDictProxy(headers))
     if user is None or wants_pretty(None, headers.get("User-Agent", "")):
         return None
-    gzip = "gzip" in headers.get("Accept-Encoding", "")
+    gzip = takes_gzip(headers.get("Accept-Encoding", ""))
     return _Headers(
         completed(user),
         ",".join(headers.getall("Accept", ())),

@@ -105,6 +105,12 @@ def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:
 SINGLE = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA})
 LIST = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA_LIST})
 
+
+def takes_gzip(header: str) -> bool:
+    """Whether Accept-Encoding names gzip, as Kubernetes reads it: with a weight it is another word."""
+    return any(part.strip() == "gzip" for part in header.split(","))
+
+
 _BROWSER = re.compile(r"^(curl|Wget|Mozilla/5\.0)")
 
 

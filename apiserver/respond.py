@@ -146,7 +146,7 @@ def finish(call: Call, response: web.Response) -> None:
         isinstance(body, bytes)
         and "Content-Encoding" not in response.headers
         and len(body) >= GZIP_FROM
-        and "gzip" in call.headers.get("Accept-Encoding", "")
+        and negotiate.takes_gzip(call.headers.get("Accept-Encoding", ""))
     ):
         compressor = zlib.compressobj(level=1, wbits=31)
         response.body = compressor.compress(body) + compressor.flush()

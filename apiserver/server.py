@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from apiserver import authz, budget, requestinfo, respond
+from apiserver import authz, budget, impersonation, requestinfo, respond
 from apiserver.audit.log import Auditor, Trail
 from apiserver.authn import Authenticator
 from apiserver.authz import Attributes
@@ -135,6 +135,10 @@ class ApiServer:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + call.remaining()) as limit:
             await self._authenticate(call)
             trail.begin()
+            if impersonation.is_asked(call.headers):
+                asking = call.user
+                call.user = await impersonation.acting(self._authorizer, asking, call.headers)
+                call.asking = asking
             if documents.is_document(info.path) and call.user.is_authenticated:
                 # nothing here is secret, and it must be there when rights cannot be asked for
                 return documents.answer(call)

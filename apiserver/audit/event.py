@@ -41,7 +41,7 @@ def head(call: Call, verdict: Verdict, audit_id: str, received: float) -> Obj:
     addresses and the name of the program are told."""
     return skeleton(
         call.info,
-        call.user,
+        call.asking or call.user,
         level=verdict.level,
         audit_id=audit_id,
         uri=call.request.raw_path,
@@ -71,7 +71,7 @@ def skeleton(
         "stage": "",
         "requestURI": uri,
         "verb": info.verb,
-        "user": _user(user),
+        "user": told_user(user),
         "sourceIPs": addresses,
         "userAgent": agent[:1024],
         "requestReceivedTimestamp": stamp(received),
@@ -90,7 +90,8 @@ def skeleton(
     return event
 
 
-def _user(user: User) -> Obj:
+def told_user(user: User) -> Obj:
+    """A user as events tell of him."""
     told: Obj = {"username": user.name}
     if user.uid:
         told["uid"] = user.uid

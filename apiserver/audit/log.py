@@ -72,6 +72,8 @@ class Trail:
         if self._head is None:
             self._head = events.head(self._call, self._verdict, self._id, self._received)
         event = {**self._head, "stage": stage, "stageTimestamp": events.stamp(at)}
+        if self._call.asking is not None:
+            event["impersonatedUser"] = events.told_user(self._call.user)
         told = events.decision(self._call)
         if told:
             event["annotations"] = told

@@ -53,7 +53,8 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
     respond.accept(call, LIST)
     options = delete_options.to_stored(served.face, await _options(context, call, served))
     query = [
-        *call.pick(["labelSelector", "resourceVersion", "limit", "continue"]),
+        *call.pick(["labelSelector", "resourceVersion", "resourceVersionMatch", "limit", "continue"]),
+        *call.pick(["timeoutSeconds"]),
         *field_selector(call, served),
     ]
     path = served.info.stored.path(call.info.namespace or None)
@@ -244,6 +245,9 @@ async def _read_options(call: Call, data: bytes) -> Obj:
         options["propagationPolicy"] = query["propagationPolicy"]
     if "dryRun" in query:
         options["dryRun"] = query.getall("dryRun")
+    preconditions = {member: query[member] for member, *_ in _PRECONDITIONS if query.get(member)}
+    if preconditions:
+        options["preconditions"] = preconditions
     return options
 
 

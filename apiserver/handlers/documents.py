@@ -15,7 +15,7 @@ from aiohttp import web
 from apiserver import respond
 from apiserver.call import Call
 from apiserver.kinds import GROUP, GROUP_VERSION
-from apiserver.negotiate import Clause, parse_clauses
+from apiserver.negotiate import Clause, parse_clauses, takes_gzip
 from apiserver.respond import GZIP_FROM
 from apiserver.status import failure, not_acceptable
 from apiserver.yamltext import to_yaml
@@ -67,7 +67,7 @@ def answer(call: Call) -> web.Response:
     if _matches(call.headers.get("If-None-Match", ""), document.etag):
         return web.Response(status=304, headers=headers)
     body = document.body
-    if len(body) >= GZIP_FROM and "gzip" in call.headers.get("Accept-Encoding", ""):
+    if len(body) >= GZIP_FROM and takes_gzip(call.headers.get("Accept-Encoding", "")):
         body = _compressed(document)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept, Accept-Encoding"}
     response = web.Response(body=body, headers=headers)

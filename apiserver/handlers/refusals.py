@@ -109,12 +109,12 @@ def mistaken(served: Served, value: Any, *, partial: bool = False) -> Failure | 
             "message": f'Invalid value: "{kind}": must be {resource.kind}',
         }
         return invalid(resource, str(name or ""), [cause], kind=str(kind))
-    return _contradictory(resource, value)
+    return contradictory(resource, value)
 
 
-def _contradictory(resource: Resource, value: Any) -> Failure | None:
+def contradictory(resource: Resource, value: Any) -> Failure | None:
     """The collector's two finalizers together; the store cannot see it, for it knows them by other names."""
-    metadata = value.get("metadata")
+    metadata = value.get("metadata") if isinstance(value, dict) else None
     finalizers = metadata.get("finalizers") if isinstance(metadata, dict) else None
     both = {Finalizer.ORPHAN, Finalizer.FOREGROUND_DELETION}
     if not isinstance(finalizers, list) or not both <= {each for each in finalizers if isinstance(each, str)}:
@@ -125,6 +125,7 @@ def _contradictory(resource: Resource, value: Any) -> Failure | None:
         "field": "metadata.finalizers",
         "message": f"Invalid value: {shown}: finalizer orphan and foregroundDeletion cannot be both set",
     }
+    assert isinstance(metadata, dict)
     return invalid(resource, str(metadata.get("name") or ""), [cause])
 
 

@@ -37,10 +37,13 @@ DEFAULT_SECONDS = (1800, 3600)
 async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """Events until the time is over, the client leaves, the store ends it or this server drains."""
     accepted = respond.accept_stream(call)
-    include_object(call.query.get("includeObject"))
+    if accepted.shape is Shape.TABLE:
+        include_object(call.query.get("includeObject"))
     bookmarks = call.flag("allowWatchBookmarks")
     path = served.info.stored.path(call.info.namespace or None)
     async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
+        if (head := streams.head(call)) is not None:
+            return head
         events = streams.opened(call)
         encoder = _Encoder(call, served, accepted)
         place = place_of(served)

@@ -38,6 +38,13 @@ class Events(Protocol):
         """Nothing more comes."""
 
 
+def head(call: Call) -> web.Response | None:
+    """The whole answer to HEAD, which is the head of a stream and nothing else."""
+    if call.request.method != "HEAD":
+        return None
+    return web.Response(headers={"Content-Type": "application/json", **respond.caching(call)})
+
+
 def framing_of(call: Call) -> Framing:
     """How events will travel."""
     return MESSAGES if websocket.is_request(call.headers) else CHUNKS

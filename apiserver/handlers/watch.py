@@ -47,6 +47,8 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
     begin = await _beginning(context, wanted, mirror, selection)
     if begin is None:
         return await relay.watch(context, call, served)
+    if (head := streams.head(call)) is not None:
+        return head
     watcher = Watcher(
         form,
         selection,
@@ -80,7 +82,7 @@ def _wanted(call: Call) -> _Wanted | None:
         query.get(name, "") for name in ("resourceVersion", "sendInitialEvents", "resourceVersionMatch")
     )
     seconds = query.get("timeoutSeconds", "")
-    odd = bool(query.get("limit") or query.get("continue"))
+    odd = bool(query.get("limit") or query.get("continue")) or query.get("sendInitialEvents") == ""
     odd |= any(number and not is_number(number) for number in (version, seconds))
     odd |= (initial, match) not in (("", ""), ("true", "NotOlderThan"), ("1", "NotOlderThan"))
     if odd:

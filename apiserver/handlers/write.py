@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from apiserver import body as bodies
-from apiserver import respond
+from apiserver import patching, respond
 from apiserver.authz import denied
 from apiserver.call import Call
 from apiserver.context import Context, attributes_of
@@ -27,6 +28,7 @@ from apiserver.translate.objects import to_stored, to_virtual
 GENERATED_FROM = 58
 """Characters of generateName that are used."""
 GENERATE_ATTEMPTS = 8
+PATCH_ATTEMPTS = 5
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 BeforeCreate = Callable[[Context, Call, Served, Obj], Awaitable[None]]
@@ -103,14 +105,62 @@ async def patch_stored(
     """Send the translated patch to the store. ``before_create`` may refuse an apply that would create."""
     kind = bodies.patch_type(call.headers.get("Content-Type"))
     body = await _patch_body(context, call, served, kind)
+    if isinstance(body, _Whole):
+        return await _patch_whole(context, call, served, body.operations)
     apply = kind == bodies.APPLY
     if apply and not call.info.subresource:
         await _check_create(context, call, served, body, before_create)
-    query = write_query(call, apply=apply) + call.pick(["force"])
+    return await _send_patch(context, call, served, kind, body)
+
+
+async def _send_patch(context: Context, call: Call, served: Served, kind: str, body: Any) -> Reply:
+    query = write_query(call, apply=kind == bodies.APPLY) + call.pick(["force"])
     path = object_path(call, served)
     return await context.store.write(
         call, served.face, "PATCH", path, body=body, query=query, content_type=kind
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A JSON patch that has to be applied to the object as it is shown."""
+
+    operations: list[Any]
+
+
+async def _patch_whole(context: Context, call: Call, served: Served, operations: list[Any]) -> Reply:
+    """Apply a JSON patch here, to what its author sees, and give the store the result; again where somebody
+    was faster, as the store does it.
+    """
+    for attempt in range(PATCH_ATTEMPTS):
+        stored = await context.store.read(call, served.face, object_path(call, served))
+        shown = to_virtual(FACES, served.face, stored)
+        try:
+            wanted = patching.json_patch(shown, operations)
+        except Failure as problem:
+            if problem.code != 400:
+                raise
+            # what is no patch at all the store says best
+            body = patches.json_to_stored(FACES, served.face, operations)
+            return await _send_patch(context, call, served, bodies.JSON_PATCH, body)
+        wrong = refusals.contradictory(served.info.resource, wanted)
+        if wrong is not None:
+            raise wrong
+        whole = to_stored(FACES, served.face, wanted) if isinstance(wanted, dict) else wanted
+        body = [{"op": "replace", "path": "", "value": whole}]
+        try:
+            return await _send_patch(context, call, served, bodies.JSON_PATCH, body)
+        except Failure as refusal:
+            # a version of the patch's own is its author's condition
+            own = not isinstance(whole, dict) or _version(whole) != _version(stored)
+            if refusal.code != 409 or own or attempt == PATCH_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _version(item: Obj) -> Any:
+    metadata = item.get("metadata")
+    return metadata.get("resourceVersion") if isinstance(metadata, dict) else None
 
 
 async def _patch_body(context: Context, call: Call, served: Served, kind: str) -> Any:
@@ -128,6 +178,8 @@ async def _patch_body(context: Context, call: Call, served: Served, kind: str) -
     if kind == bodies.MERGE_PATCH and isinstance(value, dict):
         return patches.merge_to_stored(FACES, served.face, value)
     if kind == bodies.JSON_PATCH and isinstance(value, list):
+        if patches.needs_whole(served.face, value):
+            return _Whole(value)
         return patches.json_to_stored(FACES, served.face, value)
     return data
 

@@ -42,9 +42,8 @@ class Form:
 
 def form(plural: str, accepted: Accepted, include: str | None) -> Form:
     """The form of an Accept header and the parameter includeObject."""
-    included = include_object(include)
     if accepted.shape is Shape.TABLE:
-        return Form(plural, Shape.TABLE, accepted.version, included)
+        return Form(plural, Shape.TABLE, accepted.version, include_object(include))
     shape = Shape.METADATA if accepted.shape is Shape.METADATA_LIST else accepted.shape
     return Form(plural, shape, accepted.version if shape is Shape.METADATA else "v1")
 

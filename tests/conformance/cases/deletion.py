@@ -193,3 +193,38 @@ async def a_collection_by_fields(api: Api) -> None:
     await _collection(api, "", _options(preconditions={"uid": UID}))
     await _collection(api, "", headers={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"})
     await api.list(f"labelSelector=case%3D{api.token}")
+
+
+@case(DELETE)
+async def odd_options(api: Api) -> None:
+    await api.create("a", metadata={"labels": {"case": api.token}})
+    for body in (
+        "{", "[]", "null", '""', '{"kind":"Other"}', '{"apiVersion":"v1"}', '{"kind":"DeleteOptions"}',
+        '{"kind":"DeleteOptions","apiVersion":"v2"}', '{"gracePeriodSeconds":-1}', '{"gracePeriodSeconds":"x"}',
+        '{"nope":1}', '{"dryRun":"All"}', '{"preconditions":{"nope":1}}',
+    ):  # fmt: skip
+        await api.send("DELETE", api.at("none"), body=body, label=f"none, {body}")
+        query = "labelSelector=case%3Dnobody&dryRun=All"
+        await api.send("DELETE", api.collection, body=body, query=query, label=f"collection, {body}")
+    mine = f"labelSelector=case%3D{api.token}&dryRun=All"
+    for query in (
+        "limit=1", "fieldSelector=nope%3Dx", "continue=x", "resourceVersion=x", "resourceVersion=0",
+        "timeoutSeconds=x", "timeoutSeconds=1", "limit=x", "watch=true", "resourceVersionMatch=Exact",
+        f"fieldSelector=metadata.name%3D{api.name('a')}", f"uid={UID}",
+    ):  # fmt: skip
+        if query == "limit=1" and not api.kind.namespaced:
+            continue  # whether there are more depends on other cases
+        await api.send("DELETE", api.collection, query=f"{mine}&{query}")
+    await api.send("DELETE", api.collection, query="labelSelector=a%20b")
+
+
+@case(DELETE)
+async def preconditions_in_the_query(api: Api) -> None:
+    made = await api.create("a", metadata={"labels": {"case": api.token}})
+    await api.delete("a", f"uid={UID}")
+    await api.delete("a", "resourceVersion=1")
+    await api.delete("a", "resourceVersion=0")
+    await api.delete("a", f"uid={UID}&resourceVersion=1&propagationPolicy=Foreground")
+    await api.delete("a", f"uid={UID}", body=_options(dryRun=["All"]), label="options make the query mute")
+    await api.delete("a", f"uid={made.uid}&resourceVersion={made.rv}", label="its own")
+    await api.get("a")

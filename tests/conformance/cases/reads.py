@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from tests.conformance.api import METADATA, METADATA_LIST, TABLE, Api
+from tests.conformance.kinds import CLUSTER, RESTART
 from tests.conformance.table import Area, case, rows
 
 READS = Area.READS
@@ -157,3 +160,66 @@ rows(
         "a range": lambda api: api.get("a", headers={"Range": "bytes=0-1"}),
     },
 )
+
+
+@case(READS, kinds=(CLUSTER, RESTART))
+async def pages_without_selectors(api: Api) -> None:
+    for short in "abc":
+        await api.create(short)
+    first = await api.list("limit=1")
+    token = first.body["metadata"]["continue"]
+    for accept in (TABLE, METADATA_LIST):
+        await api.list("limit=1", headers={"Accept": accept}, label=f"page as {accept}")
+    await api.list(f"limit=1&continue={token}")
+    await api.list(f"limit=500&continue={token}")
+    for query in ("", "&resourceVersionMatch=Exact", "&resourceVersionMatch=NotOlderThan"):
+        await api.list(f"limit=2&resourceVersion={first.rv}{query}", label=f"page at its version {query}")
+    await api.list("fieldSelector=metadata.name%21%3Dx&limit=1")
+    await api.list("fieldSelector=&labelSelector=&limit=1")
+    for limit in ("99999999999999999999", "", "1.5", "%2B1", "%201"):
+        await api.list(f"limit={limit}")
+    for version in ("%2B1", "00", "18446744073709551615", "18446744073709551616"):
+        await api.list(f"resourceVersion={version}")
+    await api.delete("b")
+    await api.list(f"limit=1&continue={token}")
+
+
+@case(READS)
+async def compression(api: Api) -> None:
+    large = api.sample("a", metadata={"annotations": {"x": "y" * 150_000}, "labels": {"case": api.token}})
+    await api.send("POST", api.collection, body=large, record=False)
+    for encoding in ("gzip", "deflate", "gzip;q=0", "identity", "br, gzip", "*"):
+        headers = {"Accept-Encoding": encoding}
+        await api.get("a", headers=headers, label=f"get with {encoding}")
+        await api.list(_mine(api), headers=headers, label=f"list with {encoding}")
+        await api.patch({}, headers=headers, label=f"patch with {encoding}")
+    for accept in ("application/yaml", TABLE):
+        headers = {"Accept-Encoding": "gzip", "Accept": accept}
+        await api.get("a", headers=headers, label=f"compressed {accept}")
+
+
+def _aged(token: str) -> str:
+    """The token of a page, as if it had been given long ago."""
+    content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    return base64.urlsafe_b64encode(json.dumps({**content, "rv": 2}).encode()).decode().rstrip("=")
+
+
+@case(READS)
+async def expired_tokens(api: Api) -> None:
+    """The tokens of pages are the store's: this is one of a version that it has forgotten."""
+    await _some(api, 3)
+    first = await api.list(_mine(api, "limit=1"))
+    token = _aged(first.body["metadata"]["continue"])
+    for accept in ("application/json", TABLE, "application/yaml"):
+        headers = {"Accept": accept}
+        await api.list(
+            _mine(api, "limit=1", f"continue={token}"), headers=headers, label=f"expired as {accept}"
+        )
+    expired = await api.list(_mine(api, "limit=1", f"continue={token}"), label="expired")
+    fresh = expired.body["metadata"]["continue"]
+    await api.list(_mine(api, f"continue={fresh}"), label="the rest, inconsistent")
+    page = await api.list(_mine(api, "limit=1", f"continue={fresh}"), label="a page, inconsistent")
+    await api.list(_mine(api, f"continue={page.body['metadata']['continue']}"), label="from there on")
+    await api.list(_mine(api, f"continue={fresh}", "resourceVersion=5"), label="with a version")
+    await api.list(_mine(api, "resourceVersion=2", "resourceVersionMatch=Exact"), label="a forgotten version")
+    await api.list(_mine(api, "resourceVersion=2", "limit=1"), label="a page of a forgotten version")

@@ -179,3 +179,26 @@ rows(
         "YAML": _handshake(Accept="application/yaml"),
     },
 )
+
+
+@case(WATCH)
+async def odd_watches(api: Api) -> None:
+    await api.create("a", metadata={"labels": {"case": api.token}})
+    for query in (
+        "allowWatchBookmarks=x", "resourceVersion=0&resourceVersionMatch=NotOlderThan", "limit=5", "sendInitialEvents=",
+        "resourceVersionMatch=", f"fieldSelector=metadata.name%3D{api.name('a')}", "fieldSelector=nope",
+        "includeObject=Wrong", "resourceVersion=00",
+    ):  # fmt: skip
+        await api.watch(_mine(api, query), label=f"watch {query}")
+    for accept in (
+        "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+        "application/vnd.kubernetes.protobuf,application/json",
+        "application/cbor-seq,application/json",
+        TABLE.replace("v=v1;", "v=v1beta1;"),
+        "*/*",
+    ):
+        headers = {"Accept": accept}
+        await api.watch(_mine(api, "resourceVersion=0"), headers=headers, label=f"watch as {accept}")
+    query = f"watch=true&timeoutSeconds=1&resourceVersion=0&fieldSelector=metadata.name%3D{api.name('a')}"
+    await api.send("GET", api.everywhere, query=query)
+    await api.send("HEAD", api.collection, query=_mine(api, "watch=true", "timeoutSeconds=1"))

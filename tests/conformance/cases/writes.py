@@ -504,3 +504,104 @@ async def generation_counts_the_spec(api: Api) -> None:
     await api.patch({"status": {"message": "x"}}, sub="status")
     await api.patch(api.kind.change(api.kind.values[0]))
     await api.get("a")
+
+
+def _owner(api: Api, short: str = "a", **members: Any) -> dict[str, Any]:
+    uid = next(each.uid for each in api.exchanges if each.label.startswith(f"create {short}"))
+    return {
+        "apiVersion": api.group_version,
+        "kind": api.kind.name,
+        "name": api.name(short),
+        "uid": uid,
+        **members,
+    }
+
+
+@case(WRITES)
+async def json_patches_that_move_what_is_stored_otherwise(api: Api) -> None:
+    metadata = {"annotations": {"x": "y"}, "finalizers": ["example.com/x"], "labels": {"l": "m"}}
+    await api.create("a", metadata=metadata)
+    to = "/metadata/annotations/x"
+    for place in ("/metadata/uid", "/metadata/name", "/kind", "/apiVersion", "/metadata/labels/l"):
+        await _tested(api, {"op": "copy", "from": place, "path": to})
+    await _tested(api, {"op": "add", "path": "/metadata/finalizers/-", "value": "orphan"})
+    await _tested(api, {"op": "test", "path": "/metadata/finalizers/1", "value": "orphan"})
+    await _tested(api, {"op": "copy", "from": "/metadata/finalizers/1", "path": to})
+    await _tested(api, {"op": "add", "path": "/metadata/finalizers/-", "value": "foregroundDeletion"})
+    await _tested(api, {"op": "move", "from": "/metadata/finalizers/1", "path": to})
+    await _tested(api, {"op": "move", "from": "/metadata/name", "path": to})
+    await _tested(api, {"op": "copy", "from": "/metadata/nope", "path": to})
+    old = {"op": "replace", "path": "/metadata/resourceVersion", "value": "1"}
+    await _tested(api, old, {"op": "copy", "from": "/kind", "path": to})
+    await _tested(api, {"op": "copy", "from": "/apiVersion", "path": to}, {"op": "jump", "path": "/x"})
+    await api.get("a")
+
+
+@case(WRITES)
+async def json_patches_of_owners(api: Api) -> None:
+    await api.create("a")
+    owner = _owner(api, blockOwnerDeletion=True)
+    await api.post(api.sample("b", metadata={"ownerReferences": [owner, _CONFIG_MAP]}))
+
+    async def patched(*operations: Any) -> None:
+        await api.patch(list(operations), "b", type=JSON_PATCH)
+
+    at = "/metadata/ownerReferences"
+    await patched(
+        *({"op": "test", "path": f"{at}/0/{name}", "value": value} for name, value in owner.items())
+    )
+    await patched({"op": "test", "path": f"{at}/0", "value": owner})
+    await patched({"op": "test", "path": f"{at}/0/uid", "value": "x"})
+    await patched({"op": "replace", "path": f"{at}/0/blockOwnerDeletion", "value": False})
+    await patched({"op": "replace", "path": f"{at}/1/name", "value": "other"})
+    await patched({"op": "add", "path": f"{at}/1/controller", "value": True})
+    await patched({"op": "remove", "path": f"{at}/1/uid"})
+    await patched({"op": "remove", "path": f"{at}/1"})
+    await patched({"op": "replace", "path": f"{at}/0/uid", "value": "x"})
+    await api.get("b")
+
+
+_CONFIG_MAP = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "name": "x",
+    "uid": "22222222-2222-4333-8444-555555555555",
+}
+rows(
+    WRITES,
+    "patches that are hardly any",
+    {
+        "bytes that are no UTF-8": lambda api: api.patch(b'{"metadata":{"annotations":{"x":"\xe9"}}}'),
+        "half a character": lambda api: api.patch('{"metadata":{"annotations":{"y":"\\ud800 \\ud83d\\ude00"}}}'),
+        "half a character in JSON patch": lambda api: api.patch(
+            '[{"op":"add","path":"/metadata/annotations/z","value":"\\udc00"}]', type=JSON_PATCH
+        ),
+        "apply of no UTF-8": lambda api: api.apply(
+            json.dumps(api.sample("u", metadata={"annotations": {"x": "HERE"}})).encode().replace(b"HERE", b"\xe9"), "u"
+        ),
+        "apply of half a character": lambda api: api.apply(
+            json.dumps(api.sample("u", metadata={"annotations": {"x": "HERE"}})).replace("HERE", "\\ud800"), "u"
+        ),
+        "deep": lambda api: api.patch('{"metadata":{"annotations":' + '{"a":' * 200 + "1" + "}" * 200 + "}}"),
+        "a number beyond numbers": lambda api: api.patch('{"metadata":{"generation":1e400}}'),
+        "an integer beyond integers": lambda api: api.patch('{"metadata":{"generation":99999999999999999999}}'),
+        "a key twice in an operation": lambda api: api.patch(
+            '[{"op":"add","op":"remove","path":"/metadata/labels"}]', type=JSON_PATCH
+        ),
+        "more keys in an operation": lambda api: _tested(
+            api, {"op": "add", "path": "/metadata/labels", "value": {"x": "y"}, "odd": 1}
+        ),
+        "an operation in upper case": lambda api: _tested(api, {"op": "ADD", "path": "/metadata/labels", "value": {}}),
+        "an unknown escape": lambda api: _tested(api, {"op": "add", "path": "/metadata/labels/a~2b", "value": "z"}),
+        "two escapes": lambda api: _tested(api, {"op": "add", "path": "/metadata/labels/a~01b", "value": "z"}),
+        "behind an object": lambda api: _tested(api, {"op": "add", "path": "/spec/-", "value": "z"}),
+        "apply in JSON": lambda api: api.send(
+            "PATCH", api.at("a"), body=api.sample(), query="fieldManager=x", type="application/apply-patch+json"
+        ),
+        "apply in CBOR": lambda api: api.send(
+            "PATCH", api.at("a"), body=api.sample(), query="fieldManager=x", type="application/apply-patch+cbor"
+        ),
+        "force is empty": lambda api: api.apply(api.sample(), query="force="),
+        "force is 1": lambda api: api.apply(api.sample(), query="force=1"),
+    },
+)  # fmt: skip
