@@ -239,6 +239,8 @@ def unreadable(error: BaseException | None) -> Failure:
             f"{HEADERS_LIMIT} headers",
             reason="RequestHeaderFieldsTooLarge",
         )
+    if "Invalid method" in str(error):
+        return failure(405, "the server does not allow this method on the requested resource")
     return bad_request("the request is not readable as HTTP/1.1")
 
 

@@ -111,6 +111,10 @@ rows(
         "pretty by agent": _on("GET", "object", headers={"User-Agent": "curl/8"}),
         "an expectation": _on("GET", "object", headers={"X-Http-Method-Override": "DELETE"}),
         "of an error": lambda api: api.get("none", "pretty=true"),
+        "a client that waits to be asked for the body": lambda api: api.post(
+            api.sample("w"), "dryRun=All", headers={"Expect": "100-continue"}
+        ),
+        "a client that waits to be refused": lambda api: api.post("{", headers={"Expect": "100-continue"}),
     },
 )
 rows(

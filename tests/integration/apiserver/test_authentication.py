@@ -125,6 +125,29 @@ async def test_certificates_as_kube_apiserver(facade: Facade, tmp_path: Path) ->
         assert await answers(facade, client, SPOOF) == expected, name
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Impersonate-User": "nobody"}, id="a user"),
+        pytest.param({"Impersonate-User": "system:anonymous"}, id="anonymous"),
+        pytest.param({"Impersonate-User": "system:serviceaccount:default:none"}, id="a ServiceAccount"),
+        pytest.param({"Impersonate-User": "nobody", "Impersonate-Group": "some"}, id="a group"),
+        pytest.param({"Impersonate-User": "nobody", "Impersonate-Extra-Scopes": "x"}, id="an extra"),
+        pytest.param({"Impersonate-Group": "system:masters"}, id="a group alone"),
+        pytest.param({"Impersonate-Uid": "u"}, id="a uid alone"),
+    ],
+)
+async def test_who_calls_directly_acts_for_others_as_in_kube_apiserver(
+    facade: Facade, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    ours, native = await answers(facade, facade.plane.admin, headers)
+    assert ours == native
+    stranger = pair(tmp_path, facade.plane.client_ca, "eve")
+    ours, native = await answers(facade, stranger, headers)
+    assert ours == native
+    assert native[0] in (400, 403)
+
+
 async def test_a_token_beside_a_certificate_that_is_not_good(facade: Facade, tmp_path: Path) -> None:
     """A good token is believed, and what the headers claim beside it is not."""
     with facade.admin as admin:

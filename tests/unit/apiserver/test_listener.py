@@ -105,6 +105,7 @@ async def test_a_slow_body_is_no_slow_head(context: ssl.SSLContext, monkeypatch:
         (b"nonsense\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 3000 + b"\r\n", 431),
+        (b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
     ],
 )
 async def test_what_is_no_request_gets_a_status(context: ssl.SSLContext, data: bytes, code: int) -> None:
