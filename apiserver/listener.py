@@ -230,6 +230,9 @@ def after(data: bytes) -> int | None:
     return left if left >= 0 else None
 
 
+_UNKNOWN_METHOD: Final = re.compile(r"Invalid method.*\bHTTP/1\.[01]", re.DOTALL)
+
+
 def unreadable(error: BaseException | None) -> Failure:
     """What is wrong with bytes that are no request, without repeating them."""
     if isinstance(error, LineTooLong) or "Too many headers" in str(error):
@@ -239,7 +242,7 @@ def unreadable(error: BaseException | None) -> Failure:
             f"{HEADERS_LIMIT} headers",
             reason="RequestHeaderFieldsTooLarge",
         )
-    if "Invalid method" in str(error):
+    if _UNKNOWN_METHOD.search(str(error)):
         return failure(405, "the server does not allow this method on the requested resource")
     return bad_request("the request is not readable as HTTP/1.1")
 
