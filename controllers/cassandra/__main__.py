@@ -23,6 +23,7 @@ from missioncontrol.api.names import Component, Label, LabelValue
 from missioncontrol.api.resources import CONFIG_MAPS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
+from missioncontrol.kube.connector import Connector
 from missioncontrol.kube.informer import Informer
 from missioncontrol.kube.views import ConfigMap
 from missioncontrol.serving import logs
@@ -95,7 +96,7 @@ async def operate(
         metrics_bind_address=metrics_bind_address,
         leader_elect=leader_elect,
     )
-    connector = aiohttp.TCPConnector(limit=1000, limit_per_host=0)
+    connector = Connector(limit=1000, limit_per_host=0)
     memories = Memories()
     async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
         api = ManagementApi(session, from_annotation=from_annotation, registry=manager.metrics.registry)

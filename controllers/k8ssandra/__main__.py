@@ -12,6 +12,7 @@ from controllers.k8ssandra.operator import install
 from controllers.runtime.manager import Manager
 from missioncontrol.api.names import Component
 from missioncontrol.kube.client import Client
+from missioncontrol.kube.connector import Connector
 from missioncontrol.serving import flags, logs
 from missioncontrol.serving.run import run
 
@@ -47,7 +48,7 @@ def main(
             metrics_bind_address=metrics_bind_address,
             leader_elect=leader_elect,
         )
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(connector=Connector()) as session:
             install(manager, session, from_annotation=management_api_from_annotation)
             await manager.run(stop)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ import orjson
 from yarl import URL
 
 from missioncontrol.kube import errors
+from missioncontrol.kube.connector import Connector
 from missioncontrol.kube.credentials import TokenSource
 from missioncontrol.kube.stream import Stream, describe, retry_after
 
@@ -39,9 +39,6 @@ CONNECT_TIMEOUT = 3.0
 """Seconds for TCP and TLS together: a machine that is gone must be noticed quickly."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 RESPONSE_LIMIT = 256 * 1024 * 1024
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""Seconds until the first probe, between two, and how many: a peer that vanished without a word ends a watch
-after half a minute, while one that is merely quiet (a stopped process, no events) keeps it."""
 _HEADER_LIMIT = 64 * 1024
 _HEADERS_LIMIT = 10_000
 
@@ -219,12 +216,11 @@ class Transport:
         if self._closed:
             raise errors.TransportError("the client is closed")
         if self._session is None:
-            connector = aiohttp.TCPConnector(
+            connector = Connector(
                 ssl=self._tls() if self.config.server.startswith("https:") else True,
                 limit=0,  # watches hold theirs for ever; what bounds the others is the number of workers
                 keepalive_timeout=60,
                 ttl_dns_cache=30,
-                socket_factory=_socket,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -324,16 +320,3 @@ def _fenced(transport: Transport) -> type[aiohttp.ClientRequest]:
             return await super().send(conn)
 
     return FencedRequest
-
-
-def _socket(
-    address: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, Any],
-) -> socket.socket:
-    """A socket that notices by itself when nobody is at the other end any more."""
-    family, kind, protocol, *_ = address
-    created = socket.socket(family=family, type=kind, proto=protocol)
-    created.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):  # macOS knows only some of them
-            created.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return created

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from opa_client import AsyncOpaClient
 
+from missioncontrol.kube.connector import Connector
 from missioncontrol.policy.engine import Decision, PolicyInput, PolicyUnavailable, read_decision
 
 PACKAGE: Final = "missioncontrol.admission"
@@ -37,7 +38,12 @@ class OpaEngine:
         self.url = url
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
+        # the library's own session would connect in aiohttp's way
+        self._client._session = aiohttp.ClientSession(
+            connector=Connector(),
+            headers=self._client.headers,
+            timeout=aiohttp.ClientTimeout(total=LONGEST),
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -13,6 +13,7 @@ from controllers.runtime import Key, Manager
 from missioncontrol.api.names import SYSTEM_NAMESPACE
 from missioncontrol.api.resources import CONFIG_MAPS
 from missioncontrol.kube.config import ClusterConfig
+from missioncontrol.kube.connector import Connector
 from missioncontrol.kube.views import ConfigMap
 from missioncontrol.kube.workqueue import QueueState
 from tests.crash.faults import Faults, FaultyApi, FaultyClient
@@ -38,7 +39,7 @@ class Instance:
         )
         manager = Manager(NAME, client, leader_elect=False)
         memories = Memories()
-        async with aiohttp.ClientSession(trust_env=False) as session:
+        async with aiohttp.ClientSession(connector=Connector(), trust_env=False) as session:
             api = FaultyApi(session, from_annotation=True, registry=manager.metrics.registry)
             api.faults = self.faults
             images = manager.home.informer(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +12,6 @@ from missioncontrol.api.resources import CONFIG_MAPS, SECRETS
 from missioncontrol.kube import errors
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
-from missioncontrol.kube.transport import KEEPALIVE
 from tests.unit.kube.scripted import abort, answer, config_map, reset, scripted, stall, status, watch
 
 OK = answer(200, config_map("one", 1))
@@ -89,22 +86,6 @@ async def test_nobody_listening_is_a_transport_error() -> None:
     async with Client(ClusterConfig(server="http://127.0.0.1:9"), user_agent="test") as client:
         with pytest.raises(errors.TransportError):
             await get(client)
-
-
-async def test_a_peer_that_vanished_is_noticed_by_the_socket_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[socket.socket] = []
-
-    class Recorded(socket.socket):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            opened.append(self)
-
-    async with scripted(OK) as (client, _):
-        monkeypatch.setattr("missioncontrol.kube.transport.socket.socket", Recorded)
-        await get(client)
-        ours = opened[0]  # the other one is the server's
-        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == KEEPALIVE["TCP_KEEPIDLE"]
 
 
 async def test_a_body_that_is_cut_is_a_transport_error() -> None:
