@@ -17,7 +17,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from missioncontrol.cli.demo import own_command
 from tests.e2e.conftest import Environment
 
 OPERATORS = (
@@ -66,14 +65,13 @@ def killings(environment: Environment, victims: list[str], gaps: list[float]) ->
         for victim, gap in zip(victims, gaps, strict=True):
             threading.Event().wait(gap)
             for arguments in (["stop", victim, "--kill"], ["start", victim]):
-                done = subprocess.run(
-                    [own_command(), "local", *arguments, "--dir", str(environment.directory)],
-                    capture_output=True,
-                    text=True,
-                    timeout=90,
-                )
-                if done.returncode != 0:
-                    failures.append(f"{arguments}: {done.stderr}")
+                try:
+                    done = environment.missioncontrol("local", *arguments, timeout=90)
+                except subprocess.TimeoutExpired as late:
+                    failures.append(str(late))
+                    continue
+                if done.code != 0:
+                    failures.append(f"{arguments}: {done.err}")
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -81,7 +79,8 @@ def killings(environment: Environment, victims: list[str], gaps: list[float]) ->
         yield
     finally:
         killer.join()
-    assert failures == []
+        # In any case: what was not started again explains whatever else went wrong.
+        assert failures == []
 
 
 def patiently(environment: Environment, *arguments: str, stdin: str | None = None) -> None:

@@ -41,7 +41,7 @@ def data_plane(control_plane_with_controllers: ControlPlane) -> ControlPlane:
 @pytest.fixture(scope="session")
 def simulator(data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     folder = tmp_path_factory.mktemp("cass-simulator")
-    process = Simulator(data_plane, folder, plane="plane-1", pod_cidr="10.21.0.0/16")
+    process = Simulator(data_plane, folder, plane="plane-1", pod_cidr="10.21.0.0/16", start_seconds=0.4)
     process.start()
     yield process
     process.stop()
@@ -174,6 +174,8 @@ def datacenter_spec(cluster: str) -> Json:
         "serverType": "cassandra",
         "serverVersion": "5.0.4",
         "managementApiAuth": {"insecure": {}},
+        # Rolling changes would wait for the default of 5 s at each pod.
+        "minReadySeconds": 1,
         "size": 3,
         "racks": [{"name": "rack1"}, {"name": "rack2"}, {"name": "rack3"}],
         "storageConfig": {
