@@ -11,6 +11,7 @@ import click
 from controllers.cassandra.caches import Caches, by_label, by_owner, by_task, by_watchers, key_of
 from controllers.cassandra.certificates import Certificates
 from controllers.cassandra.image_source import ImageSource
+from controllers.cassandra.machines import machine_of
 from controllers.cassandra.management import ManagementApi
 from controllers.cassandra.memory import Memories
 from controllers.cassandra.metrics import DatacenterMetrics
@@ -146,7 +147,8 @@ def wire(
     datacenters.watch(caches.secrets, by_watchers)
     datacenters.watch(image_configs, lambda _: [key_of(each) for each in caches.datacenters.all()])
     datacenters.watch(caches.tasks, by_task)
-    datacenters.watch(caches.machines, caches.on_machine)
+    # heartbeats of machines wake nobody
+    datacenters.watch(caches.machines, caches.on_machine, essence=machine_of)
     task_reconciler = TaskReconciler(
         client=client,
         caches=caches,

@@ -88,13 +88,7 @@ class Caches:
         return machine_of(self.machines.get("", pod.spec.node_name))
 
     def on_machine(self, view: MachineView) -> Iterable[Key]:
-        """The datacenters with a pod on a machine that is, or was, not as it should be.
-
-        Heartbeats of healthy ones wake nobody.
-        """
-        known = self.machines.get("", view.metadata.name)
-        if machine_of(view) is Machine.FINE and known is not None and machine_of(known) is Machine.FINE:
-            return []
+        """The datacenters with a pod on a machine."""
         return {key for pod in self.pods.by(BY_MACHINE, view.metadata.name) for key in by_label(pod)}
 
 

@@ -21,6 +21,7 @@ from controllers.runtime.outcome import Done, Key, Outcome, RequeueAfter, Termin
 from missioncontrol.api.names import Annotation, Component, EventReason, Finalizer
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
+    CASSANDRA_TASKS,
     CONFIG_MAPS,
     ENDPOINT_SLICES,
     K8SSANDRA_CLUSTERS,
@@ -116,7 +117,12 @@ class ClusterReconciler:
         if plan.keyspaces:
             waiting = await self._keyspaces.ensure(cluster, plan.keyspaces, snapshot.pods, snapshot.materials)
         if plan.create is not None and not waiting:
+            await self._annotate(cluster, plan.notes)
             await self._create(plan.create)
+        if plan.rebuild is not None and not waiting:
+            await self._make_rebuild(plan.rebuild)
+        if plan.create is None:
+            await self._annotate(cluster, plan.notes)
         if plan.update is not None:
             await self._client.apply(CASSANDRA_DATACENTERS, plan.update, field_manager=MANAGER)
         live = {each.metadata.name: each for each in snapshot.owned}
@@ -132,6 +138,24 @@ class ClusterReconciler:
             # nobody here watches them, so that the ring has to be asked again
             return RequeueAfter(OUTSIDE_SECONDS, f"the ring does not know {', '.join(absent)} yet")
         return Done(plan.waiting)
+
+    async def _annotate(self, cluster: Cluster, notes: dict[str, str | None]) -> None:
+        present = cluster.metadata.annotations
+        new = {key: value for key, value in notes.items() if present.get(key) != value}
+        if new:
+            await self._client.merge_patch(
+                K8SSANDRA_CLUSTERS,
+                cluster.name,
+                {"metadata": {"annotations": new}},
+                namespace=cluster.namespace,
+                field_manager=MANAGER,
+            )
+
+    async def _make_rebuild(self, body: dict[str, Any]) -> None:
+        try:
+            await self._client.create(CASSANDRA_TASKS, body, field_manager=MANAGER)
+        except AlreadyExists:
+            log.info("the task %s is there already", body["metadata"]["name"])
 
     async def _make_secret(self, cluster: Cluster) -> None:
         """The superuser's Secret of a cluster of its own; where somebody is to bring it, it is waited for."""

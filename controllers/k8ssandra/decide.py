@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.k8ssandra import metrics_agent, node_config, render, seeds
+from controllers.k8ssandra import metrics_agent, node_config, rebuild, render, seeds
 from controllers.k8ssandra.cluster import (
     Cluster,
     DatacenterSpec,
@@ -39,6 +39,10 @@ class Plan:
     """The replication that the system keyspaces are to have before any datacenter is made."""
     create: dict[str, Any] | None = None
     update: dict[str, Any] | None = None
+    rebuild: dict[str, Any] | None = None
+    """The task that fills a datacenter, to be made once the keyspaces are replicated to it."""
+    notes: dict[str, str | None] = field(default_factory=dict)
+    """Annotations of the K8ssandraCluster, to be written before anything is made."""
     waiting: str = ""
     error: str = ""
     """What only a change of the K8ssandraCluster (or of the object that is in the way) can mend."""
@@ -47,7 +51,7 @@ class Plan:
     @property
     def settled(self) -> bool:
         """Everything is as the spec says."""
-        return not (self.error or self.waiting or self.create or self.update)
+        return not (self.error or self.waiting or self.create or self.update or self.rebuild)
 
 
 def decide(snapshot: Snapshot) -> Plan:
@@ -129,7 +133,7 @@ def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication
             materials=snapshot.materials,
         )
         if live is None:
-            plan.create, plan.waiting = wanted, f"datacenter {datacenter.name} is being made"
+            _decide_creation(snapshot, plan, datacenter, wanted)
             break
         if live.metadata.deletion_timestamp is not None:
             plan.waiting = f"datacenter {datacenter.name} is being deleted, and made again afterwards"
@@ -139,7 +143,35 @@ def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication
         if not is_settled(live):
             plan.waiting = _progress(snapshot, datacenter, live)
             break
+        if not _decide_rebuild(snapshot, plan, datacenter, live):
+            break
     plan.keyspaces = _keyspaces(snapshot, replication)
+
+
+def _decide_creation(
+    snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec, wanted: dict[str, Any]
+) -> None:
+    if rebuild.joins_others(snapshot.cluster, datacenter):
+        if datacenter.body.get("stopped"):
+            plan.error = (
+                f"datacenter {datacenter.name} cannot be added while it is stopped: its nodes have to run to "
+                "get the data of the others"
+            )
+            return
+        plan.notes[Annotation.REBUILD_DC] = datacenter.name
+    plan.create, plan.waiting = wanted, f"datacenter {datacenter.name} is being made"
+
+
+def _decide_rebuild(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec, live: Object) -> bool:
+    """Have a new datacenter filled; False when those after it have to wait for that."""
+    if not rebuild.is_due(snapshot.cluster, datacenter) or live.spec.get("stopped"):
+        return True
+    task = snapshot.rebuilds.get(datacenter.name)
+    found = rebuild.decide(snapshot.cluster, datacenter, snapshot.datacenters, task)
+    plan.rebuild, plan.waiting, plan.error = found.create, found.waiting, found.error
+    if found.done:
+        plan.notes[Annotation.REBUILD_DC] = None
+    return found.done
 
 
 def _decide_config_maps(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSpec) -> None:

@@ -30,6 +30,7 @@ OPTION_FIELDS: Final = (
     "serviceAccount",
     "readOnlyRootFilesystem",
     "telemetry",
+    "rebuild",
     "perNodeConfigInitContainerImage",
 )
 

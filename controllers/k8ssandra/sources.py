@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from controllers.k8ssandra.cluster import Cluster
 from controllers.k8ssandra.materials import Materials, names_of
+from controllers.k8ssandra.rebuild import task_name
 from controllers.k8ssandra.state import Snapshot
 from controllers.k8ssandra.views import SliceView
 from controllers.runtime.cluster import Cluster as Plane
@@ -92,10 +93,18 @@ class Sources:
             pods=[pod for value in values for pod in self.pods.by(BY_DATACENTER, _joined(namespace, value))],
             config_maps={each.metadata.name: each for each in self.config_maps.by(BY_CLUSTER, owner)},
             slices={each.metadata.name: each for each in self.slices.by(BY_CLUSTER, owner)},
+            rebuilds=self._rebuilds(cluster),
             has_secret=cluster.external_secrets
             or self.secrets.get(namespace, cluster.superuser_secret) is not None,
             materials=materials or Materials(),
         )
+
+    def _rebuilds(self, cluster: Cluster) -> dict[str, Object]:
+        found = {
+            each.name: self.cassandra_tasks.get(cluster.namespace, task_name(each))
+            for each in cluster.datacenters
+        }
+        return {name: task for name, task in found.items() if task is not None}
 
     # From a change to the clusters that it concerns ---------------------------------------------------------
 

@@ -26,6 +26,8 @@ class Snapshot:
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
     slices: Mapping[str, SliceView] = field(default_factory=dict)
     """The EndpointSlices that were made for the cluster."""
+    rebuilds: Mapping[str, Object] = field(default_factory=dict)
+    """The tasks that fill datacenters, by the datacenter."""
     has_secret: bool = False
     materials: Materials = field(default_factory=Materials)
 

@@ -171,6 +171,7 @@ class Annotation:
     INITIAL_SYSTEM_REPLICATION: Final = "k8ssandra.io/initial-system-replication"
     DC_REPLICATION: Final = "k8ssandra.io/dc-replication"
     REBUILD_DC: Final = "k8ssandra.io/rebuild-dc"
+    REBUILD_SOURCE_DC: Final = "k8ssandra.io/rebuild-src-dc"
     REFRESH: Final = "k8ssandra.io/refresh"
     SECRET_HASH: Final = "k8ssandra.io/secret-hash"
     INJECT_SECRET: Final = "k8ssandra.io/inject-secret"

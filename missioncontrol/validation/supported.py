@@ -72,6 +72,7 @@ _OPTIONS: Final[dict[str, Any]] = {
         "vector": {"enabled": _Only(False)},
     },
     "perNodeConfigInitContainerImage": ANY,
+    "rebuild": ANY,
     # without effect upstream as well
     "jmxInitContainerImage": ANY,
     "metadata": _METADATA,

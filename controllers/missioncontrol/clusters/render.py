@@ -9,6 +9,7 @@ from controllers.missioncontrol.clusters.facts import Cluster, Snapshot
 from controllers.missioncontrol.clusters.replication import (
     owner_plane,
     replication_annotation,
+    ring_name,
     system_replication,
 )
 from controllers.missioncontrol.clusters.rollout import Rollout
@@ -96,7 +97,11 @@ def _contained(wanted: Any, live: Any) -> bool:
 def _annotations(snapshot: Snapshot, plane: str) -> dict[str, str]:
     if plane != owner_plane(snapshot):
         # roles live in a keyspace of the whole cluster: only its first datacenter creates them
-        return {Annotation.SKIP_USER_CREATION: "true"}
+        return {
+            Annotation.SKIP_USER_CREATION: "true",
+            # its nodes have to get these roles, and what else there is, from somewhere
+            Annotation.REBUILD_SOURCE_DC: ring_name(snapshot.cluster.datacenters[0]),
+        }
     return {Annotation.INITIAL_SYSTEM_REPLICATION: replication_annotation(system_replication(snapshot))}
 
 

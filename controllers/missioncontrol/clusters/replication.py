@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from controllers.missioncontrol.clusters.facts import Snapshot
+from controllers.missioncontrol.clusters.facts import Datacenter, Snapshot
 from controllers.missioncontrol.clusters.rollout import settled
 from missioncontrol.api.names import Annotation
 
@@ -31,16 +31,16 @@ def system_replication(snapshot: Snapshot) -> dict[str, int]:
         return {}
     factors = _published(snapshot)
     first = cluster.datacenters[0]
-    factors.setdefault(_ring_name(first.body, first.name), min(MAX_REPLICATION_FACTOR, first.size))
+    factors.setdefault(ring_name(first), min(MAX_REPLICATION_FACTOR, first.size))
     for datacenter in cluster.datacenters:
-        name = _ring_name(datacenter.body, datacenter.name)
+        name = ring_name(datacenter)
         asked = snapshot.asked(datacenter)
         stopped = snapshot.asked_to_stop(datacenter)
         if asked and settled(snapshot.facts(datacenter), asked, stopped=stopped):
             factors[name] = max(factors.get(name, 0), min(MAX_REPLICATION_FACTOR, asked))
         if name in factors:
             factors[name] = min(factors[name], datacenter.size)
-    ours = {_ring_name(each.body, each.name) for each in cluster.datacenters}
+    ours = {ring_name(each) for each in cluster.datacenters}
     return {name: factor for name, factor in factors.items() if name in ours} | dict.fromkeys(
         cluster.external_datacenters, MAX_REPLICATION_FACTOR
     )
@@ -64,6 +64,6 @@ def _published(snapshot: Snapshot) -> dict[str, int]:
     return {str(name): factor for name, factor in value.items() if isinstance(factor, int)}
 
 
-def _ring_name(body: object, name: str) -> str:
-    override = body.get("datacenterName") if isinstance(body, dict) else None
-    return str(override or name)
+def ring_name(datacenter: Datacenter) -> str:
+    """The name of a datacenter inside Cassandra."""
+    return str(datacenter.body.get("datacenterName") or datacenter.name)

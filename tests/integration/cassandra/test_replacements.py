@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PERSISTENT_VOLUME_CLAIMS
+from missioncontrol.api.resources import CASSANDRA_DATACENTERS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
 from tests.processes import eventually
 
@@ -103,3 +104,52 @@ def test_a_forced_rack_is_changed_though_another_one_is_down(operator: OperatorP
     again = [each["pod"] for each in plane.history("restart")]
     assert again.count("demo-dc1-rack2-sts-0") == 1
     assert again.count("demo-dc1-rack3-sts-0") == 1
+
+
+def test_a_node_on_a_machine_that_is_gone_is_replaced_without_its_kubelet(
+    operator: OperatorProcess, plane: Plane
+) -> None:
+    plane.create_datacenter()
+    before = plane.wait_settled()["status"]["nodeStatuses"]
+    name = "demo-dc1-rack2-sts-0"
+    dead = move_to_a_dead_machine(plane, name)
+    plane.patch_datacenter({"spec": {"replaceNodes": [name]}})
+    eventually(lambda: plane.pods()[name]["metadata"].get("deletionTimestamp"), "its pod is to go")
+    # the machine may still run it, for all that anybody has said
+    assert plane.history("replace") == []
+    plane.admin.request("DELETE", NODES.path(name=dead))
+    after = eventually(lambda: finished(plane), "the node is replaced")["status"]["nodeStatuses"]
+    assert after[name]["hostID"] != before[name]["hostID"]
+    notes = [each.get("note", "") for each in plane.events()]
+    assert f"Removed pod {name} by force: its Kubernetes node {dead} no longer exists" in notes
+
+
+def move_to_a_dead_machine(plane: Plane, pod: str) -> str:
+    """Have a pod bound to a Kubernetes node that has no kubelet; the name of that node."""
+    name = f"dead-{plane.namespace}"
+    amounts = {"cpu": "64", "memory": "512Gi", "pods": "250"}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now, "lastTransitionTime": now}
+    status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
+    others = [each["metadata"]["name"] for each in plane.admin.get(NODES.path())["items"]]
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status}
+    plane.admin.request("POST", NODES.path(), body)
+
+    def let_schedule(machine: str, *, allowed: bool) -> None:
+        patch = {"spec": {"unschedulable": None if allowed else True}}
+        plane.admin.request(
+            "PATCH", NODES.path(name=machine), patch, content_type="application/merge-patch+json"
+        )
+
+    try:
+        for other in others:
+            let_schedule(other, allowed=False)
+        plane.delete(PODS, pod)
+        eventually(
+            lambda: plane.pods().get(pod, {}).get("spec", {}).get("nodeName") == name,
+            "the new pod is bound to the dead machine",
+        )
+    finally:
+        for other in others:
+            let_schedule(other, allowed=True)
+    return name

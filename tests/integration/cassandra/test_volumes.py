@@ -64,3 +64,28 @@ def test_a_class_whose_volumes_cannot_grow_is_named(operator: OperatorProcess, p
     plane.patch_datacenter({"spec": {"storageConfig": storage("2Gi", "no-expand")}})
     plane.wait_settled()
     assert invalid(plane) == {}
+
+
+def test_a_volume_comes_and_goes_and_pods_follow_one_by_one(operator: OperatorProcess, plane: Plane) -> None:
+    allow = {"cassandra.datastax.com/allow-storage-changes": "true"}
+    plane.create_datacenter(size=2, racks=[{"name": "rack1"}], annotations=allow)
+    plane.wait_settled()
+    more = {
+        "name": "logs",
+        "mountPath": "/logs",
+        "pvcSpec": storage("1Gi")["cassandraDataVolumeClaimSpec"],
+    }
+    plane.patch_datacenter({"spec": {"storageConfig": {"additionalVolumes": [more]}}})
+    plane.wait_settled(timeout=90)
+    names = ["demo-dc1-rack1-sts-0", "demo-dc1-rack1-sts-1"]
+    assert [each["pod"] for each in plane.history("restart")] == names
+    claims = {each["metadata"]["name"] for each in plane.list(PERSISTENT_VOLUME_CLAIMS)}
+    assert {f"logs-{name}" for name in names} < claims
+    for pod in plane.pods().values():
+        assert "logs" in {each["name"] for each in pod["spec"]["volumes"]}
+    [found] = plane.statefulsets().values()
+    assert found["spec"]["updateStrategy"]["rollingUpdate"]["partition"] == 0
+    plane.patch_datacenter({"spec": {"storageConfig": {"additionalVolumes": None}}})
+    plane.wait_settled(timeout=90)
+    assert [each["pod"] for each in plane.history("restart")] == names * 2
+    assert {each["metadata"]["name"] for each in plane.list(PERSISTENT_VOLUME_CLAIMS)} == claims

@@ -16,6 +16,7 @@ from aiohttp import web
 from missioncontrol.api.names import Annotation, Component, Label, NodeState
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
+    CASSANDRA_TASKS,
     K8SSANDRA_CLUSTERS,
     PODS,
     Resource,
@@ -193,6 +194,21 @@ class Stage:
         }
         await self.patch(CASSANDRA_DATACENTERS, datacenter, {"status": status}, status=True)
         return seeds
+
+    async def fill(self, datacenter: str, *, source: str) -> None:
+        """A new datacenter gets the data of another one, and it is noted no longer that it has to."""
+        name = f"{datacenter}-rebuild"
+        task = await self.until_exists(CASSANDRA_TASKS, name)
+        assert task["spec"]["jobs"][0]["args"] == {"source_datacenter": source}
+        ended = {"succeeded": 1, "completionTime": "2026-01-01T00:00:00Z"}
+        await self.patch(CASSANDRA_TASKS, name, {"status": ended}, status=True)
+
+        async def noted_no_more() -> bool:
+            cluster = await self.find(K8SSANDRA_CLUSTERS, "demo")
+            annotations = (cluster or {}).get("metadata", {}).get("annotations", {})
+            return Annotation.REBUILD_DC not in annotations
+
+        await self.until(noted_no_more, f"{datacenter} is filled")
 
     async def _start_node(self, datacenter: str, ordinal: int) -> str:
         name, ip = f"demo-{datacenter}-default-sts-{ordinal}", f"10.9.0.{self._next_ip}"

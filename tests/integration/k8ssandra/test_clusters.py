@@ -31,6 +31,7 @@ async def built(stage: Stage) -> list[str]:
     seeds = await stage.make_ready("dc1")
     await stage.adopt("dc2")
     await stage.make_ready("dc2")
+    await stage.fill("dc2", source="dc1")
     await stage.until_status("demo", ready, "the cluster is ready")
     return seeds
 
