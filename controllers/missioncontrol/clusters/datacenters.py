@@ -109,7 +109,18 @@ def _reachable(
     size = "" if asked == datacenter.size else wanted
     if snapshot.asked_to_stop(datacenter):
         return _stopping(facts, asked, size)
-    return _running(facts, asked, counts, size)
+    seen = _running(facts, asked, counts, size)
+    rest = _rest(snapshot, datacenter)
+    return (Phase.UPDATING, Reason.UPDATING, f"{counts}; {rest}") if seen[0] is Phase.READY and rest else seen
+
+
+def _rest(snapshot: Snapshot, datacenter: Datacenter) -> str:
+    """What the plane still waits for when all of its datacenters run, such as data for a new one."""
+    plane = snapshot.plane(datacenter.plane)
+    if plane.placed is None or plane.placed.done:
+        return ""
+    at_rest = all(facts.current and (facts.ready or facts.stopped) for facts in plane.datacenters.values())
+    return plane.placed.waiting if at_rest and len(plane.datacenters) == len(plane.placed.sizes()) else ""
 
 
 def _stopping(facts: DatacenterFacts, asked: int, size: str) -> tuple[Phase, Reason, str]:
