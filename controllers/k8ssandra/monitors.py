@@ -132,9 +132,10 @@ class ServiceMonitors:
         for datacenter in cluster.datacenters:
             if datacenter.name not in live:
                 continue
-            if not is_wanted(datacenter) and now - self._not_installed < LOOK_AGAIN_SECONDS:
-                continue
             key = cluster.namespace, monitor_name(cluster, datacenter)
+            unknown = key not in self._done and not is_wanted(datacenter)
+            if unknown and now - self._not_installed < LOOK_AGAIN_SECONDS:
+                continue
             digest, at_ = self._done.get(key, ("", float("-inf")))
             if digest != _digest(cluster, datacenter, live) or (
                 is_wanted(datacenter) and now - at_ >= LOOK_AGAIN_SECONDS

@@ -23,7 +23,7 @@ from missioncontrol.api.resources import (
 )
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
-from missioncontrol.kube.errors import NotFound
+from missioncontrol.kube.errors import Invalid, NotFound
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.processes import Operator, install
 from tests.unit.k8ssandra.builders import a_spec
@@ -244,21 +244,30 @@ class Stage:
             found = await self.find(CASSANDRA_DATACENTERS, datacenter)
             return found if found and found["metadata"].get("deletionTimestamp") else None
 
-        found = await self.until(deleting, f"{datacenter} is to be deleted")
-        assert found is not None
-        await self.client.json_patch(
-            CASSANDRA_DATACENTERS,
-            datacenter,
-            [
-                {"op": "test", "path": "/metadata/finalizers", "value": found["metadata"]["finalizers"]},
+        async def let_go() -> bool:
+            found = await deleting()
+            if found is None:
+                return False
+            finalizers = found["metadata"]["finalizers"]
+            path = "/metadata/finalizers"
+            patch: list[Json] = [
+                {"op": "test", "path": path, "value": finalizers},
                 {
                     "op": "replace",
-                    "path": "/metadata/finalizers",
-                    "value": [each for each in found["metadata"]["finalizers"] if each != CASS_FINALIZER],
+                    "path": path,
+                    "value": [each for each in finalizers if each != CASS_FINALIZER],
                 },
-            ],
-            namespace=self.namespace,
-        )
+            ]
+            try:
+                await self.client.json_patch(
+                    CASSANDRA_DATACENTERS, datacenter, patch, namespace=self.namespace
+                )
+            except Invalid:
+                # the operator has let go a moment ago
+                return False
+            return True
+
+        await self.until(let_go, f"{datacenter} is to be deleted")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from controllers.k8ssandra.materials import Materials
 from controllers.k8ssandra.render import cassandra_datacenter
 from controllers.k8ssandra.tokens import Ring, initial_tokens, spread
 from missioncontrol.api.names import Annotation, Label
+from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import NotFound
 from missioncontrol.kube.views import ConfigMap, Meta, Object
 from tests.unit.k8ssandra.builders import a_cluster, a_datacenter, a_live, a_pod, a_snapshot, a_spec
 from tests.unit.k8ssandra.test_render import pruned
@@ -415,3 +417,67 @@ def test_the_service_monitor_is_the_one_that_upstream_makes(goldens: Path) -> No
     for each in (ours, wanted):
         each["spec"]["selector"]["matchExpressions"].sort(key=lambda one: one["key"])
     assert ours == wanted
+
+
+class Kinds(Client):
+    """A server that has ServiceMonitors, or has not."""
+
+    def __init__(self, *, installed: bool) -> None:
+        self.installed = installed
+        self.calls: list[str] = []
+        self.body: dict[str, Any] | None = None
+
+    def _absent(self, name: str) -> NotFound:
+        said = f'servicemonitors "{name}" not found' if self.installed else "404 page not found"
+        return NotFound(404, "NotFound", said)
+
+    async def apply(self, resource: Any, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        self.calls.append("apply")
+        if not self.installed:
+            raise self._absent("")
+        self.body = body
+        return body
+
+    async def get(self, resource: Any, name: str, **_: Any) -> dict[str, Any]:
+        self.calls.append("get")
+        if self.body is None:
+            raise self._absent(name)
+        return {**self.body, "metadata": {**self.body["metadata"], "uid": "u"}}
+
+    async def delete(self, resource: Any, name: str, **_: Any) -> dict[str, Any]:
+        self.calls.append("delete")
+        self.body = None
+        return {}
+
+
+def monitored(*, enabled: bool) -> Cluster:
+    return a_cluster(a_spec(telemetry={"prometheus": {"enabled": enabled}}))
+
+
+async def test_a_monitor_is_written_once_and_removed_when_it_is_wanted_no_more() -> None:
+    server = Kinds(installed=True)
+    writer = monitors.ServiceMonitors(server, clock=lambda: 0.0)
+    live = {"dc1": Object(metadata=Meta(name="dc1", uid="u"))}
+
+    assert await writer.ensure(monitored(enabled=True), live) == ""
+    assert await writer.ensure(monitored(enabled=True), live) == ""
+    assert server.calls == ["apply"]
+    assert await writer.ensure(monitored(enabled=False), live) == ""
+    assert await writer.ensure(monitored(enabled=False), live) == ""
+    assert server.calls == ["apply", "get", "delete"]
+    assert server.body is None
+
+
+async def test_a_kind_that_is_not_installed_is_asked_for_once_and_found_when_it_comes() -> None:
+    server = Kinds(installed=False)
+    writer = monitors.ServiceMonitors(server, clock=lambda: 0.0)
+    live = {"dc1": Object(metadata=Meta(name="dc1", uid="u"))}
+
+    for _ in range(2):
+        assert await writer.ensure(monitored(enabled=False), live) == ""
+    assert server.calls == ["get"]
+    assert "install Prometheus' operator" in await writer.ensure(monitored(enabled=True), live)
+    server.installed = True
+    assert await writer.ensure(monitored(enabled=True), live) == ""
+    assert await writer.ensure(monitored(enabled=False), live) == ""
+    assert server.body is None
