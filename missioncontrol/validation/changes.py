@@ -81,7 +81,12 @@ def _datacenter_changes(old: SpecView, new: SpecView, *, rollout: bool) -> Itera
     for name in removed:
         yield not_supported_yet(field, f"removing a datacenter ({name})")
     for datacenter in added if not rollout else ():
-        yield not_supported_yet(datacenter.field, f"adding a datacenter ({datacenter.name})")
+        if datacenter.index < len(before):
+            yield forbidden(
+                datacenter.field,
+                f"a datacenter that is added ({datacenter.name}) comes after those that are there: "
+                "they are bootstrapped in this order",
+            )
     if not removed and list(before) != [name for name in after if name in before]:
         yield not_supported_yet(field, "changing the order of the datacenters")
     for name, datacenter in after.items():

@@ -89,10 +89,11 @@ def _added(snapshot: Snapshot) -> Objection | None:
     recorded = {str(each.get("name")) for each in cluster.status.get("datacenters") or ()}
     if not recorded or not initialized(snapshot):
         return None
-    for datacenter in cluster.datacenters:
+    last = max((each.index for each in cluster.datacenters if each.name in recorded), default=0)
+    for datacenter in cluster.datacenters[:last]:
         if datacenter.name not in recorded and snapshot.asked(datacenter) is None:
-            what = f"adding a datacenter ({datacenter.name})"
-            return _objection([rules.not_supported_yet(datacenter.field, what)])
+            what = f"a datacenter that is added ({datacenter.name}) comes after those that are there"
+            return _objection([rules.forbidden(datacenter.field, what)])
     present = {each.name for each in cluster.datacenters}
     gone = [name for name in cluster.placed_datacenters if name not in present]
     if gone:

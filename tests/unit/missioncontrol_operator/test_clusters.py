@@ -55,10 +55,9 @@ def test_what_was_asked_for_is_not_objected_to(build: Build) -> None:
     [
         ((("dc1", "p2", 3), TWO[1]), {}, "spec.k8ssandra.cassandra.datacenters[0].k8sContext"),
         ((TWO[0],), {}, "spec.k8ssandra.cassandra.datacenters"),
-        ((*TWO, ("dc3", "p1", 3)), {}, "spec.k8ssandra.cassandra.datacenters[2]"),
         (TWO, {"stargate": {"size": 1}}, "spec.k8ssandra.cassandra.stargate"),
     ],
-    ids=["moving", "removing", "adding", "a field nobody carries out"],
+    ids=["moving", "removing", "a field nobody carries out"],
 )
 def test_what_is_not_supported_is_not_acted_upon(
     build: Build, datacenters: Any, cassandra: dict[str, Any], field: str
@@ -68,6 +67,17 @@ def test_what_is_not_supported_is_not_acted_upon(
     assert objection is not None
     assert objection.reason == "NotSupported"
     assert field in objection.message
+
+
+def test_a_datacenter_is_added_after_those_that_are_there(build: Build) -> None:
+    status = recorded("dc1", "dc2")
+    last = build.cluster(*TWO, ("dc3", "p1", 3), status=status)
+    first = build.cluster(("dc3", "p1", 3), *TWO, status=status)
+
+    assert object_to(_both(build, last)) is None
+    objection = object_to(_both(build, first))
+    assert objection is not None
+    assert "comes after those that are there" in objection.message
 
 
 def test_before_anything_is_initialised_the_spec_may_still_change(build: Build) -> None:
@@ -186,11 +196,11 @@ def test_times_move_only_with_the_status(build: Build) -> None:
 
 
 def test_what_is_objected_to_is_told_and_not_recorded(build: Build) -> None:
-    cluster = build.cluster(*TWO, ("dc3", "p1", 3), status=recorded("dc1", "dc2"))
+    cluster = build.cluster(("dc3", "p1", 3), *TWO, status=recorded("dc1", "dc2"))
     status = told(_both(build, cluster))
-    assert condition(status, "Reconciled")["reason"] == "NotSupported"
+    assert condition(status, "Reconciled")["reason"] == "InvalidSpec"
     assert [each["name"] for each in status["datacenters"]] == ["dc1", "dc2"]
-    assert status["message"].startswith("is left as it is: spec.k8ssandra.cassandra.datacenters[2]")
+    assert status["message"].startswith("is left as it is: spec.k8ssandra.cassandra.datacenters[0]")
 
 
 def test_a_deletion_tells_what_it_waits_for(build: Build) -> None:

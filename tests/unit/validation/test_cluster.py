@@ -251,6 +251,10 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     "change",
     [
         pytest.param((f"{D}.0.size", 6), id="a size upward"),
+        pytest.param(
+            (f"{D}.2", {"metadata": {"name": "dc3"}, "k8sContext": "plane-1", "size": 3}),
+            id="a datacenter more",
+        ),
         pytest.param((f"{D}.1.size", 2), id="a size downward"),
         pytest.param((f"{D}.0.stopped", True), id="a datacenter stops"),
         pytest.param(("cassandra.serverVersion", "5.0.5"), id="another version"),
@@ -312,11 +316,6 @@ def test_what_may_change(change: tuple[str, Any]) -> None:
             ),
             f"{DC}[0].storageConfig.additionalVolumes: Forbidden: adding or removing a volume (x) replaces",
             id="a claim more",
-        ),
-        pytest.param(
-            (f"{D}.2", {"metadata": {"name": "dc3"}, "k8sContext": "plane-1", "size": 3}),
-            f"{DC}[2]: Forbidden: adding a datacenter (dc3) is not supported yet",
-            id="adding a datacenter",
         ),
         pytest.param(
             (f"{D}.1", "-"),

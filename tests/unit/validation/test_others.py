@@ -64,14 +64,19 @@ def test_a_good_k8ssandra_cluster_and_its_seeds_may_change() -> None:
     assert k8ssandra_cluster.update_causes(before, after) == []
 
 
-def test_only_a_control_plane_adds_datacenters_as_their_turn_comes() -> None:
-    third = {"metadata": {"name": "dc3"}, "size": 3}
-    alone = changed(a_k8ssandra_cluster(), "spec.cassandra.datacenters.2", third)
-    owned = a_k8ssandra_cluster(labels={"missioncontrol.io/control-plane": "cp"})
-    grown = changed(owned, "spec.cassandra.datacenters.2", third)
+def test_a_datacenter_is_added_after_the_others_but_by_a_control_plane_where_its_turn_comes() -> None:
+    more = {"metadata": {"name": "dc0"}, "size": 3}
+    alone, owned = (
+        a_k8ssandra_cluster(),
+        a_k8ssandra_cluster(labels={"missioncontrol.io/control-plane": "cp"}),
+    )
 
-    assert "adding a datacenter" in str(k8ssandra_cluster.update_causes(a_k8ssandra_cluster(), alone)[0])
-    assert k8ssandra_cluster.update_causes(owned, grown) == []
+    def first(body: dict[str, Any]) -> dict[str, Any]:
+        return changed(body, "spec.cassandra.datacenters", [more, *body["spec"]["cassandra"]["datacenters"]])
+
+    assert k8ssandra_cluster.update_causes(alone, changed(alone, "spec.cassandra.datacenters.2", more)) == []
+    assert "comes after those that are there" in str(k8ssandra_cluster.update_causes(alone, first(alone))[0])
+    assert k8ssandra_cluster.update_causes(owned, first(owned)) == []
 
 
 def a_plane(**spec: Any) -> dict[str, Any]:
