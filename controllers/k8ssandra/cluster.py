@@ -183,6 +183,9 @@ def system_replication(cluster: Cluster) -> Replication | None:
         factors = json.loads(given)
     except ValueError:
         factors = None
+    if isinstance(factors, dict) and set(factors) == {"datacenters", "replicationFactor"}:
+        # as older releases of upstream's operator wrote it
+        factors = dict.fromkeys(map(text, sequence(factors["datacenters"])), factors["replicationFactor"])
     if not isinstance(factors, dict) or not all(
         integer(value) is not None and value >= 0 for value in factors.values()
     ):

@@ -335,3 +335,13 @@ def test_a_cluster_of_its_own_begins_with_its_first_datacenter() -> None:
     cluster = a_cluster(a_spec(a_datacenter("dc1", 5), a_datacenter("dc2", 2)))
 
     assert system_replication(cluster) == Replication({"dc1": 3})
+
+
+def test_the_replication_that_older_releases_noted_is_understood() -> None:
+    noted = '{"datacenters":["dc1","dc2"],"replicationFactor":2}'
+
+    found = system_replication(a_cluster(annotations={Annotation.INITIAL_SYSTEM_REPLICATION: noted}))
+
+    assert found is not None
+    assert found.factors == {"dc1": 2, "dc2": 2}
+    assert not found.error
