@@ -86,6 +86,8 @@ def _handlers(served: Served, info: RequestInfo) -> dict[str, Handler] | None:
         subresource = served.info.subresource(info.subresource)
         if subresource is None:
             return None
+        if info.rest and info.subresource not in ("status", "scale"):
+            return None  # of ours none has anything below it
         if subresource.creates_operation:
             return {"create": operations.create_for_cluster}
         by_verb = _SUBRESOURCES[info.subresource]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
+import orjson
 from aiohttp import web
 
 from apiserver import respond
@@ -13,7 +15,7 @@ from apiserver.context import Context
 from apiserver.kinds import Served
 from apiserver.negotiate import LIST, SINGLE
 from apiserver.selectors import fields_match, labels_match, parse_fields, parse_labels
-from apiserver.status import not_found
+from apiserver.status import bad_request, not_found
 from apiserver.translate.face import Obj
 from missioncontrol.api.names import Label
 
@@ -37,6 +39,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
         parse_fields(call.query.get("fieldSelector")),
         parse_labels(call.query.get("labelSelector")),
     )
+    _check_page(call)
     fields_match(fields, selectable({"metadata": {}, "spec": {}}))  # refuse unknown fields also on no nodes
     listed = await _datacenters(context, call, served)
     items = [
@@ -53,6 +56,15 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
         "items": items,
     }
     return respond.many(call, served.info.columns, document)
+
+
+def _check_page(call: Call) -> None:
+    """A limit may be ignored, but not one that is none; and no token was ever given."""
+    limit = call.query.get("limit", "0")
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", limit, re.ASCII):
+        raise bad_request(f"strconv.ParseInt: parsing {orjson.dumps(limit).decode()}: invalid syntax")
+    if call.query.get("continue"):
+        raise bad_request("invalid continue token: lists of this kind are never given in parts")
 
 
 async def _datacenters(context: Context, call: Call, served: Served) -> Obj:

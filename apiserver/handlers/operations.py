@@ -23,7 +23,7 @@ from apiserver.handlers import refusals, write
 from apiserver.kinds import CLUSTERS, DATACENTERS, FACES, OPERATIONS, SERVED, Served, typed_operation
 from apiserver.negotiate import SINGLE
 from apiserver.selectors import FieldTerm, format_fields
-from apiserver.status import Failure, conflict, invalid, not_found
+from apiserver.status import Failure, bad_request, conflict, invalid, not_found
 from apiserver.storage import Reply
 from apiserver.translate.face import Obj
 from apiserver.translate.objects import to_stored, to_virtual
@@ -226,7 +226,9 @@ async def _with_plan(context: Context, call: Call, served: Served, virtual: Obj,
 async def cancel(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """POST to /cancel: ask the operation to stop at its next safe point. Asking twice is no error."""
     respond.accept(call, SINGLE)
-    await call.read_body()
+    data = await call.read_body()
+    if data.strip() and not isinstance((await call.decode_object(data)).value, dict | None):
+        raise bad_request("the body of a cancellation must be an object, or nothing")
     await _require_typed(context, call, served)
     path = served.info.stored.path(call.info.namespace, served.face.stored_name(call.info.name))
     for attempt in range(ATTEMPTS):

@@ -72,8 +72,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
     # what only a watch may ask, or is no number: the store refuses it
     odd = call.pick(["timeoutSeconds", "sendInitialEvents"])
     odd = [(name, value) for name, value in odd if name != "timeoutSeconds" or not is_number(value)]
-    judged = bool(odd) or call.query.get("limit") == ""
-    selection = select(mirror.reader, call, served) if mirror is not None and not judged else None
+    selection = select(mirror.reader, call, served) if mirror is not None and not odd else None
     if mirror is not None and selection is not None:
         found = known(call.query, mirror, selection) or await proven(
             context.cache, call.query, mirror, selection
@@ -107,7 +106,7 @@ def known(query: Mapping[str, str], mirror: Mirror, selection: Selection) -> Pro
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     if match not in ("", "NotOlderThan") or not is_number(version) or query.get("continue"):
         return None
-    limit = query.get("limit") or "0"
+    limit = query.get("limit", "0")
     if not is_number(limit):
         return None
     # a limit with a version is a page of the past; with "any" it may be ignored
@@ -122,14 +121,13 @@ async def proven(
     """The selected objects as they are now, or None where the store has to answer: pages, exact and odd
     versions.
     """
-    version, match, limit = (
-        query.get(name, "") for name in ("resourceVersion", "resourceVersionMatch", "limit")
-    )
-    if query.get("continue") or (limit and not is_number(limit)):
+    version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    limit = query.get("limit", "0")
+    if query.get("continue") or not is_number(limit):
         return None
-    if version and (match not in ("", "NotOlderThan") or not is_number(version) or int(limit or 0)):
+    if version and (match not in ("", "NotOlderThan") or not is_number(version) or int(limit)):
         return None
-    if not version and (match or _exceeds(mirror, selection, int(limit or 0))):
+    if not version and (match or _exceeds(mirror, selection, int(limit))):
         return None
     try:
         current = await asyncio.shield(cache.prover(mirror.resource).current(selection.namespace))
@@ -139,7 +137,7 @@ async def proven(
         return None
     if selection.narrows:
         current = replace(current, entries=[entry for entry in current.entries if selection.matches(entry)])
-    return None if 0 < int(limit or 0) < len(current.entries) else current
+    return None if 0 < int(limit) < len(current.entries) else current
 
 
 def _exceeds(mirror: Mirror, selection: Selection, limit: int) -> bool:

@@ -168,6 +168,13 @@ async def test_large_lists_are_compressed(proxy: Proxy, namespace: str, cluster:
         pytest.param("GET", f"{GV}/dataplanes/x/log", 404, id="an unknown subresource"),
         pytest.param("GET", f"{GV}/dataplanes/x/status/more", 404, id="something below a subresource"),
         pytest.param("PUT", f"{GV}/namespaces/x/operations/y", 405, id="a view is not written"),
+        pytest.param(
+            "POST", f"{GV}/namespaces/x/missioncontrolclusters/y/flush/z", 404, id="below an operation"
+        ),
+        pytest.param("POST", f"{GV}/namespaces/x/flushes/y/cancel/z", 404, id="below a cancellation"),
+        pytest.param("GET", f"{GV}/namespaces/x/databasenodes?limit=x", 400, id="a bad limit of nodes"),
+        pytest.param("GET", f"{GV}/namespaces/x/databasenodes?continue=x", 400, id="a token of nodes"),
+        pytest.param("GET", f"{GV}/dataplanes?limit=", 400, id="an empty limit"),
         pytest.param("GET", f"{GV}/namespaces/x/databasenodes?watch=1", 405, id="a computed kind"),
         pytest.param("GET", f"{GV}/dataplanes?timeout=x", 400, id="a bad timeout"),
         pytest.param("GET", f"{GV}/dataplanes?labelSelector=%3D%3D", 400, id="a bad label selector"),
