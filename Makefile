@@ -5,19 +5,22 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# Suites that start control planes: each in a process of its own, the longest first, as many at once as there
-# are processors (a suite waits for the planes more than it computes).
-E2E := $(sort $(wildcard tests/e2e/test_*.py))
-INTEGRATION := $(sort $(patsubst %/conftest.py,%,$(wildcard tests/integration/*/conftest.py)) \
-	tests/integration/local tests/integration/runtime)
+# Suites that start control planes. The two long ones are each spread over as many processes as there are
+# processors, a file to one of them; the others run side by side, each in a process of its own.
+SPREAD := tests/e2e tests/integration/cassandra
+SUITES := tests/conformance tests/crash $(filter-out $(SPREAD),$(sort \
+	$(patsubst %/conftest.py,%,$(wildcard tests/integration/*/conftest.py)) \
+	tests/integration/local tests/integration/runtime))
+INTEGRATION := $(filter tests/integration/%,$(SUITES))
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+ALL_OF = $(MAKE) --no-print-directory --keep-going --jobs=1
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # Tests that compare with recorded behaviour of the upstream operators read it from this folder.
 export GOLDENS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries test lint types unit integration conformance e2e benchmark crash soak fuzz generate demo \
-	demo-down lock
+.PHONY: help setup binaries test lint types unit integration conformance e2e side-by-side benchmark crash soak fuzz \
+	generate demo demo-down lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +40,7 @@ binaries: setup ## Fetch or build kube-apiserver, etcd, kubectl, opa … into th
 	@$(BIN)/missioncontrol local binaries
 
 test: setup binaries lint types unit ## Lint, types, unit, integration, conformance and end-to-end tests
-	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%) suite/tests/conformance suite/tests/crash $(INTEGRATION:%=suite/%)
+	@+$(ALL_OF) $(SPREAD:%=spread/%) side-by-side
 
 lint: setup ## Style, layer rules, and that generated files are up to date
 	$(BIN)/ruff check .
@@ -51,14 +54,20 @@ types: setup ## mypy --strict
 unit: setup ## Pure logic: fast, no processes
 	$(PYTEST) tests/unit -n auto
 
-integration: setup binaries ## Each part against real kube-apiservers
+integration: setup binaries spread/tests/integration/cassandra ## Each part against real kube-apiservers
 	@+$(SIDE_BY_SIDE) $(INTEGRATION:%=suite/%)
 
 conformance: setup binaries ## The same requests to our API and to a custom resource: no client can tell them apart
 	$(PYTEST) tests/conformance -q
 
-e2e: setup binaries ## The whole system, driven by kubectl
-	@+$(SIDE_BY_SIDE) $(E2E:%=suite/%)
+e2e: setup binaries spread/tests/e2e ## The whole system, driven by kubectl
+
+side-by-side:
+	@+$(SIDE_BY_SIDE) $(SUITES:%=suite/%)
+
+spread/%:
+	@echo "$*"
+	@$(PYTEST) $* -q -n $(JOBS) --dist loadfile --durations=10 --durations-min=5
 
 suite/%:
 	@echo "$*"
