@@ -58,7 +58,7 @@ integration: setup binaries spread/tests/integration/cassandra ## Each part agai
 	@+$(SIDE_BY_SIDE) $(INTEGRATION:%=suite/%)
 
 conformance: setup binaries ## The same requests to our API and to a custom resource: no client can tell them apart
-	$(PYTEST) tests/conformance -q
+	KUBECTL=all $(PYTEST) tests/conformance -q
 
 e2e: setup binaries spread/tests/e2e ## The whole system, driven by kubectl
 

@@ -91,6 +91,7 @@ def _nodes(served: Served, datacenter: Obj) -> Iterator[Obj]:
                 "namespace": metadata.get("namespace", ""),
                 "uid": _uid(metadata.get("uid", ""), entry.get("name", "")),
                 "resourceVersion": metadata.get("resourceVersion", ""),
+                "generation": 1,
                 "creationTimestamp": entry.get("startedAt") or metadata.get("creationTimestamp"),
                 "labels": {
                     Label.MC_CLUSTER_NAME: cluster,

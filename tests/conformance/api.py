@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from missioncontrol.api.resources import STORED_DATACENTERS
-from tests.conformance.kinds import CLUSTER, NATIVE_GROUP, RESTART, VERSION, VIRTUAL_GROUP, Kind
+from tests.conformance.kinds import CLUSTER, RESTART, VERSION, VIRTUAL_GROUP, Kind
 
 Obj = dict[str, Any]
 
@@ -46,7 +46,7 @@ class Arm:
 
     @property
     def is_native(self) -> bool:
-        return self.group == NATIVE_GROUP
+        return self.name == "native"
 
     @property
     def base(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import json
 import re
@@ -54,6 +55,11 @@ def _differing(place: str, left: Any, right: Any) -> Iterator[tuple[str, Any, An
         for key in dict.fromkeys([*left, *right]):
             below = f"{place}.{key}" if place else str(key)
             yield from _differing(below, left.get(key, _ABSENT), right.get(key, _ABSENT))
+    elif _is_text(left) and _is_text(right):
+        matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
+        for what, start, end, other, last in matcher.get_opcodes():
+            if what != "equal":
+                yield f"{place}[{start}]", left[start:end] or _ABSENT, right[other:last] or _ABSENT
     elif isinstance(left, list) and isinstance(right, list):
         for index in range(max(len(left), len(right))):
             yield from _differing(
@@ -63,6 +69,11 @@ def _differing(place: str, left: Any, right: Any) -> Iterator[tuple[str, Any, An
             )
     elif left != right or type(left) is not type(right):
         yield place, left, right
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is lines."""
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
 
 
 def unexplained(lines: Iterable[Line]) -> tuple[list[Line], set[Difference]]:

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from missioncontrol.local.admin import AdminClient
+from missioncontrol.api.resources import CRDS
+from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from tests.conformance.kinds import native_crds
+from tests.conformance.kinds import native_crds, twin_crds
+from tests.conformance.kubectl.stage import Twin
 from tests.conformance.runner import Outcome, run_all
+from tests.conformance.table import Area
 from tests.integration.apiserver.conftest import Facade, serving, until
 
 
@@ -25,17 +28,51 @@ def facade(
 ) -> Iterator[Facade]:
     with serving(control_plane, binaries, tmp_path_factory.mktemp("apiserver")) as server:
         with control_plane.admin_client() as admin:
-            for document in native_crds():
-                path = (
-                    f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{document['metadata']['name']}"
-                )
-                admin.apply(path, document)
-                until(lambda path=path: _established(admin, path), f"{path} established")
-                until(lambda document=document: _followed(admin, document), f"{path} is followed")
+            _define(admin, native_crds(), followed=3)
         forget_the_past(control_plane)
         yield server
     trouble = [line for line in server.log.read_text().splitlines() if '"level":"error"' in line]
     assert not trouble, "\n".join(trouble[:5])
+
+
+@pytest.fixture(scope="session")
+def twin(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
+    """A kube-apiserver on which the whole group is custom resources: kubectl is told the same of both."""
+    folder = tmp_path_factory.mktemp("twin")
+    plane = ControlPlane(
+        folder / "plane", programs=binaries, controllers=False, name="servers", die_with_parent=True
+    )
+    plane.start()
+    try:
+        with plane.admin_client() as admin:
+            _define(admin, twin_crds())
+        yield Twin(plane, folder)
+    finally:
+        plane.stop(kill=True)
+
+
+def _define(admin: AdminClient, definitions: list[dict[str, Any]], *, followed: int = 1) -> None:
+    """Make them, and wait until they can be used; the last of them also until it can be watched."""
+    paths = [CRDS.path(name=each["metadata"]["name"]) for each in definitions]
+    for path, document in zip(paths, definitions, strict=True):
+        until(lambda path=path, document=document: _applied(admin, path, document), f"{path} applied")
+    for path in paths:
+        until(lambda path=path: _established(admin, path), f"{path} established")
+    for document in definitions[-followed:]:
+        until(
+            lambda document=document: _followed(admin, document),
+            f"{document['metadata']['name']} is followed",
+        )
+
+
+def _applied(admin: AdminClient, path: str, document: dict[str, Any]) -> bool:
+    try:
+        admin.apply(path, document)
+    except AdminError as error:
+        if error.status in (400, 422):
+            raise
+        return False
+    return True
 
 
 def _established(admin: AdminClient, path: str) -> bool:
@@ -70,7 +107,9 @@ def forget_the_past(plane: ControlPlane) -> None:
 def outcomes(facade: Facade, request: pytest.FixtureRequest) -> dict[str, Outcome]:
     """Every chosen case, run at once: the tests only look at what came out."""
     chosen = [each.callspec.params["case"] for each in request.session.items if _has_case(each)]  # type: ignore[attr-defined]
-    return asyncio.run(run_all(facade, chosen))
+    with_kubectl = any(case.area is Area.KUBECTL for case in chosen)
+    twin: Twin | None = request.getfixturevalue("twin") if with_kubectl else None
+    return asyncio.run(run_all(facade, chosen, twin))
 
 
 def _has_case(item: pytest.Item) -> bool:

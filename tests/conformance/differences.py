@@ -35,6 +35,19 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         places="body",
     ),
     Difference(
+        what="The same, printed by kubectl.",
+        reason="As above.",
+        cases="kubectl/*/RollingRestart",
+        requests="*--dry-run=server -o *",
+        places="body.stdout.status",
+    ),
+    Difference(
+        what="The same, in what `kubectl diff` would create.",
+        reason="As above.",
+        cases="kubectl/diff/RollingRestart",
+        places="body.stdout*",
+    ),
+    Difference(
         what="405 names the methods that are allowed, in the header Allow.",
         reason="HTTP demands it; kube-apiserver leaves it out for custom resources.",
         places="headers.Allow",
@@ -157,6 +170,32 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         reason="As above.",
         cases="watch/handshakes of WebSockets/*",
         places="headers.C*",
+    ),
+    Difference(
+        what="Discovery lists verbs in the order of the alphabet, and of each kind those that it has.",
+        reason="As with built-in kinds; a custom resource always has all, in an order of its own. "
+        "DatabaseNodes and Datacenters are made by the operator alone, and Operations through their kinds.",
+        cases="kubectl/api-resources/*",
+        requests="*-o wide",
+    ),
+    Difference(
+        what="The same, in JSON.",
+        reason="As above.",
+        cases="kubectl/api-resources/*",
+        requests="*-o json",
+        places="body.stdout.resources[*].verbs*",
+    ),
+    Difference(
+        what="The same, by verbs.",
+        reason="As above.",
+        cases="kubectl/api-resources/*",
+        requests="*--verbs=*",
+        places="body.stdout*",
+    ),
+    Difference(
+        what="`kubectl explain` names the types of fields, and says of each type what it is.",
+        reason="As with built-in kinds. A custom resource's schema has no types with names, only objects.",
+        cases="kubectl/explain types/*",
     ),
     Difference(
         what="OpenAPI tells which answers are given, and which bodies are taken.",

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import yaml
 
-from missioncontrol.api.emit.crds import CrdKind, PrinterColumn, crd
+from missioncontrol.api.emit.crds import CrdKind, PrinterColumn, crd, operations_schema
 from missioncontrol.api.emit.schema import Inline
-from missioncontrol.api.registry import BY_KIND, KindInfo
+from missioncontrol.api.registry import BY_KIND, STORED, KindInfo, StoredAs
 from missioncontrol.api.resources import VERSION, VIRTUAL_GROUP, Resource
 
 Obj = dict[str, Any]
@@ -125,10 +125,13 @@ def native_crds() -> list[Obj]:
     return [_native(kind.info) for kind in KINDS]
 
 
-def _native(info: KindInfo) -> Obj:
-    resource = Resource(
-        NATIVE_GROUP, VERSION, info.resource.plural, info.resource.kind, info.resource.namespaced
-    )
+def twin_crds() -> list[Obj]:
+    """All kinds of the group under its own name, for a kube-apiserver that has no façade."""
+    return [_native(info, VIRTUAL_GROUP) for info in BY_KIND.values()]
+
+
+def _native(info: KindInfo, group: str = NATIVE_GROUP) -> Obj:
+    resource = Resource(group, VERSION, info.resource.plural, info.resource.kind, info.resource.namespaced)
     document = crd(
         CrdKind(
             resource,
@@ -139,14 +142,20 @@ def _native(info: KindInfo) -> Obj:
             columns=tuple(_column(each.name, each.type, each.priority) for each in info.columns[1:]),
             selectable_fields=tuple(f".{field}" for field in info.field_selectors),
             spec_required=True,
-            spec_schema=_operation_schema(info) if info.is_operation else None,
+            spec_schema=_spec_schema(info),
         )
     )
     document["spec"]["names"]["categories"] = list(info.categories)
     version = document["spec"]["versions"][0]
     for column, of_ours in zip(version["additionalPrinterColumns"], info.columns[1:], strict=True):
         column["description"] = of_ours.description
-    if info.subresource("scale") is not None:
+    if info is BY_KIND["Datacenter"]:
+        version["subresources"]["scale"] = {
+            "specReplicasPath": ".spec.size",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        }
+    elif info.subresource("scale") is not None:
         version["subresources"]["scale"] = {
             "specReplicasPath": ".spec.replicas",
             "statusReplicasPath": ".status.replicas",
@@ -157,9 +166,33 @@ def _native(info: KindInfo) -> Obj:
     return document
 
 
+_PATHS: Final = {
+    "Age": ".metadata.creationTimestamp",
+    "Cluster": ".spec.clusterName",
+    "Data plane": ".spec.dataPlane",
+    "Datacenter": ".spec.datacenter",
+    "Host ID": ".status.hostID",
+    "IP": ".status.ip",
+    "Kind": ".spec.type",
+    "Message": ".status.message",
+    "Rack": ".spec.rack",
+    "Region": ".spec.region",
+    "Requested by": ".status.requestedBy",
+    "Server": ".status.server",
+    "State": ".status.state",
+}
+
+
 def _column(name: str, type_: str, priority: int) -> PrinterColumn:
-    path = ".metadata.creationTimestamp" if name == "Age" else ".metadata.annotations.none"
+    path = _PATHS.get(name, ".metadata.annotations.none")
     return PrinterColumn(name, path, "date" if name == "Age" else type_, priority)
+
+
+def _spec_schema(info: KindInfo) -> Obj | None:
+    if info.stored_as is StoredAs.VIEW:
+        schema = operations_schema(next(each for each in STORED if each.resource == info.stored))
+        return {key: value for key, value in schema.items() if key != "x-kubernetes-validations"}
+    return _operation_schema(info) if info.is_operation else None
 
 
 def _operation_schema(info: KindInfo) -> Obj:

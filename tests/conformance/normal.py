@@ -26,6 +26,7 @@ _VERSION_IN_TEXT = re.compile(r"(?i)(resource version[^0-9]{0,12})(\d+)((?:, cur
 # Decoding errors quote how a body begins, and that is the name of the group.
 _EXCERPT = re.compile(r" \((?:\{[^)]*|[0-9a-f]+) \.\.\.\)")
 _QUOTED_VERSION = re.compile(r'((?:resourceVersion\\*"?: ?\\*"|in record \())(\d+)\b(?!-)')
+_VERSION_LINE = re.compile(r' *resourceVersion: "([1-9]\d*)"')
 _TOKEN = re.compile(r"(continue(?:=|: ))eyJ[\w-]+")
 _LIST_IN_YAML = re.compile(r'(?m)(^  continue: .*\n  resourceVersion: ")\d+')
 _HTTP_DATE = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
@@ -131,3 +132,5 @@ def _versions(value: Any) -> Iterable[str]:
     elif isinstance(value, list):
         for below in value:
             yield from _versions(below)
+    elif isinstance(value, str) and (line := _VERSION_LINE.fullmatch(value)):
+        yield line[1]

@@ -28,6 +28,10 @@ A client that works on a custom resource works on `missioncontrol.io`, and canno
 Status codes, headers, bodies, causes, warnings, managedFields and the events of watches are compared, with \
 only names, UIDs, times and version numbers made equal. What the custom resource answers is what is \
 expected: no answer is typed by hand.
+
+The cases of kubectl are command lines. They are run before our API server, and before another \
+kube-apiserver on which all kinds of the group are custom resources under the very same names. Exit codes, \
+what is printed, what is complained of, and what an editor is given are compared.
 """
 
 

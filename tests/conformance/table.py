@@ -16,8 +16,10 @@ from typing import Any, Final
 from tests.conformance import cases
 from tests.conformance.api import Api
 from tests.conformance.kinds import KINDS, Kind
+from tests.conformance.kubectl import cases as kubectl_cases
 
-Run = Callable[[Api], Awaitable[None]]
+Run = Callable[[Any], Awaitable[None]]
+"""Talks to an Api, or in the area of kubectl to a Terminal."""
 
 
 class Area(Enum):
@@ -87,6 +89,7 @@ def rows(
 
 def load() -> list[Case]:
     """The whole table."""
-    for module in pkgutil.iter_modules(cases.__path__):
-        importlib.import_module(f"{cases.__name__}.{module.name}")
+    for package in (cases, kubectl_cases):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
     return TABLE

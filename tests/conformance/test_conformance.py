@@ -9,6 +9,8 @@ from tests.conformance.runner import Outcome
 from tests.conformance.table import Case, load
 
 _TABLE = load()
+# The first test waits for all cases.
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.mark.parametrize("case", [pytest.param(each, id=each.id) for each in _TABLE])

@@ -17,7 +17,7 @@ _LIST_MARKERS = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
 # defaults that kube-apiserver has and upstream's definitions have not: what is stored must not differ
 _NO_DEFAULTS = {CORE_PREFIX + "AzureDiskVolumeSource": ("cachingMode", "kind")}
 # the part of a template's metadata that means something before the object exists
-_TEMPLATE_META = {
+_TEMPLATE_META: JsonSchema = {
     "type": "object",
     "properties": {
         "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -105,10 +105,23 @@ def definitions(core_type: CoreType, prefix: str) -> tuple[str, dict[str, JsonSc
     # a template's metadata is only a part of ObjectMeta, and so needs a name of its own
     template_meta = CORE_PREFIX + "TemplateObjectMeta"
     found = {}
-    for key, definition in closure([name], {**types, _OBJECT_META: _TEMPLATE_META}).items():
+    for key, definition in closure([name], {**types, _OBJECT_META: _described_template_meta()}).items():
         wire_key = template_meta if key == _OBJECT_META else key
         found[wire_key] = _rename(definition, prefix, template_meta)
     return name, found
+
+
+def _described_template_meta() -> JsonSchema:
+    """A template's metadata with what Kubernetes says of its members."""
+    known = load()["meta"][_OBJECT_META]["properties"]
+    properties: dict[str, JsonSchema] = _TEMPLATE_META["properties"]
+    return {
+        **_TEMPLATE_META,
+        "description": "The metadata of what is made from the template.",
+        "properties": {
+            name: {**schema, "description": known[name]["description"]} for name, schema in properties.items()
+        },
+    }
 
 
 def _rename(schema: Any, prefix: str, template_meta: str) -> Any:

@@ -13,13 +13,20 @@ from typing import Any
 from missioncontrol.api.emit.discovery import GROUP_VERSION, Rendered, render
 from missioncontrol.api.emit.operations import Operation, Path, paths
 from missioncontrol.api.emit.parameters import PARAMETERS
-from missioncontrol.api.emit.schema import DEFINITION_PREFIX, JsonSchema, Referenced
+from missioncontrol.api.emit.schema import DEFINITION_PREFIX, JsonSchema, Referenced, description_of
 from missioncontrol.api.emit.snapshot import META_PREFIX, SCALE, closure, load
-from missioncontrol.api.registry import KINDS, KindInfo
+from missioncontrol.api.model import KubeModel
+from missioncontrol.api.operations import OperationViewSpec
+from missioncontrol.api.registry import KINDS, OPERATION_KINDS, KindInfo
 from missioncontrol.api.resources import VIRTUAL_GROUP, Resource
 
 Document = dict[str, Any]
 
+# What Kubernetes says of the metadata of every custom resource.
+_METADATA = (
+    "Standard object's metadata. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
 _INFO = {"title": "Mission Control", "version": "v1alpha1"}
 _PATCH_TYPES = (
     "application/apply-patch+yaml",
@@ -39,12 +46,11 @@ def _kind_definitions(kind: KindInfo, shape: Referenced, prefix: str) -> dict[st
     """The definitions of an object and of a list of it."""
     resource = kind.resource
     gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    types = {
-        "apiVersion": {"type": "string", "description": "Group and version of this object's schema."},
-        "kind": {"type": "string", "description": "Kind of this object."},
-    }
+    known = load()["meta"][f"{META_PREFIX}DeleteOptions"]["properties"]
+    types = {name: known[name] for name in ("apiVersion", "kind")}
     meta = {"$ref": f"{prefix}{META_PREFIX}ObjectMeta"}
-    list_meta = {"$ref": f"{prefix}{META_PREFIX}ListMeta"}
+    of_lists = load()["meta"][f"{META_PREFIX}Status"]["properties"]["metadata"]["description"]
+    list_meta = {"$ref": f"{prefix}{META_PREFIX}ListMeta", "description": of_lists}
     name = _definition_name(resource)
     return {
         name: {
@@ -52,10 +58,11 @@ def _kind_definitions(kind: KindInfo, shape: Referenced, prefix: str) -> dict[st
             "description": kind.description,
             "properties": {
                 **types,
-                "metadata": {**meta, "description": "Name, namespace, labels and other metadata."},
-                "spec": {**shape.model(kind.spec), "description": kind.spec.__doc__ or ""},
-                "status": {**shape.model(kind.status), "description": kind.status.__doc__ or ""},
+                "metadata": {**meta, "description": _METADATA},
+                "spec": _described(shape, kind.spec),
+                "status": _described(shape, kind.status),
             },
+            "required": ["spec"],
             "x-kubernetes-group-version-kind": [gvk],
         },
         f"{name}List": {
@@ -76,12 +83,36 @@ def _kind_definitions(kind: KindInfo, shape: Referenced, prefix: str) -> dict[st
     }
 
 
+def _described(shape: Referenced, model: type[KubeModel]) -> JsonSchema:
+    """A field of a type with the type's description: kubectl prints a field's own, and then the type's."""
+    reference = shape.model(model)
+    definition = shape.definitions[reference["$ref"].rpartition("/")[2]]
+    definition.pop("description", None)
+    return {**reference, "description": description_of(model)}
+
+
 def _definitions(prefix: str, *, opaque_core_types: bool) -> dict[str, JsonSchema]:
     shape = Referenced(prefix, opaque_core_types=opaque_core_types)
     found: dict[str, JsonSchema] = {}
     for kind in KINDS:
         found |= _kind_definitions(kind, shape, prefix)
-    return found | shape.definitions
+    view = _view_definition(shape)
+    return found | shape.definitions | view
+
+
+def _view_definition(shape: Referenced) -> dict[str, JsonSchema]:
+    """The spec of the view over all operations, which has each kind's arguments under the kind's name."""
+    name = DEFINITION_PREFIX + OperationViewSpec.__name__
+    schema = shape.definitions[name]
+    properties = dict(schema["properties"])
+    properties["type"] = {
+        **properties["type"],
+        "enum": sorted(each.resource.kind for each in OPERATION_KINDS),
+    }
+    for operation in OPERATION_KINDS:
+        assert operation.arguments is not None
+        properties[operation.singular] = _described(shape, operation.arguments)
+    return {name: {**schema, "properties": properties}}
 
 
 def _meta(prefix: str) -> dict[str, JsonSchema]:

@@ -82,7 +82,7 @@ def object_schema(model: type[KubeModel], shape: Shape) -> JsonSchema:
         if info.is_required():
             required.append(wire_name)
     schema: JsonSchema = {"type": "object"}
-    if description := _docstring(model):
+    if description := description_of(model):
         schema["description"] = description
     if properties:
         schema["properties"] = properties
@@ -177,5 +177,6 @@ def _length(bound: str, schema: JsonSchema) -> str:
     return bound + units.get(schema.get("type", "string"), "Length")
 
 
-def _docstring(model: type[KubeModel]) -> str:
+def description_of(model: type[KubeModel]) -> str:
+    """What a model's documentation says first."""
     return " ".join((model.__doc__ or "").split("\n\n")[0].split())

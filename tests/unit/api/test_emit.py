@@ -260,3 +260,24 @@ def test_drift_is_told_file_by_file(tmp_path: Path) -> None:
     ]
     write(tmp_path, wanted)
     assert drift(tmp_path, wanted) == []
+
+
+def test_kubectl_explains_every_field() -> None:
+    schemas = openapi.openapi_v3()["components"]["schemas"]
+
+    silent = [
+        f"{name}{path}.{field}"
+        for name, definition in schemas.items()
+        for path, schema in _schemas(definition)
+        for field, member in schema.get("properties", {}).items()
+        if not member.get("description")
+    ]
+    assert silent == []
+
+
+def test_the_view_over_all_operations_has_the_arguments_of_each_kind() -> None:
+    schemas = openapi.openapi_v3()["components"]["schemas"]
+    properties = schemas["io.missioncontrol.v1alpha1.OperationViewSpec"]["properties"]
+    kinds = {kind.resource.kind for kind in KINDS if kind.is_operation}
+    assert set(properties["type"]["enum"]) == kinds
+    assert {kind.lower() for kind in kinds} < set(properties)

@@ -1,0 +1,1 @@
+"""kubectl, run by hand as it were, against both sides."""

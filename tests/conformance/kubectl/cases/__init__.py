@@ -1,0 +1,1 @@
+"""The invocations, a module for each group of verbs."""
