@@ -7,6 +7,7 @@ from typing import Final
 
 from apiserver.selectors import FieldTerm
 from apiserver.translate.face import Face, Faces
+from missioncontrol.api.faces import uid_version
 from missioncontrol.api.names import Annotation
 from missioncontrol.api.operations import OperationSpec
 from missioncontrol.api.registry import KINDS, KindInfo, StoredAs
@@ -41,7 +42,7 @@ def _face(info: KindInfo) -> Face:
     return Face(
         virtual=info.resource,
         stored=info.stored,
-        uid_version="9" if info.stored_as is StoredAs.VIEW else "8",
+        uid_version=uid_version(info),
         argument=info.singular if info.is_operation else "",
         common=COMMON_FIELDS if info.is_operation else frozenset(),
         is_view=info.stored_as is StoredAs.VIEW,

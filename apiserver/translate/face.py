@@ -11,37 +11,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
+from missioncontrol.api.faces import UID_VERSION, swap_uid
 from missioncontrol.api.resources import Resource
 
 Obj = dict[str, Any]
 
-_UID_VERSION: Final = 14  # the position of the version digit in a UUID's text
-_STORED_VERSION: Final = "4"
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[489][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UID_IN_TEXT = re.compile(
     r"(UID in (?:the )?(?:precondition|record|object meta)(?:: | \()"
     r'|metadata\.uid: Invalid value: "|specified uid )'
     rf"({_UID.pattern})"
 )
-
-
-def swap_uid(uid: Any, digit: str) -> Any:
-    """The other side's UID: version digit 4 and `digit` change places, so that applying it twice is identity.
-
-    A swap and not a replacement: a client that gives the stored UID as a precondition must not match.
-    """
-    if not isinstance(uid, str) or len(uid) <= _UID_VERSION:
-        return uid
-    version = uid[_UID_VERSION]
-    if version == _STORED_VERSION:
-        other = digit
-    elif version == digit:
-        other = _STORED_VERSION
-    else:
-        return uid
-    return uid[:_UID_VERSION] + other + uid[_UID_VERSION + 1 :]
 
 
 def swap_uids(text: str, digit: str) -> str:
@@ -51,8 +33,8 @@ def swap_uids(text: str, digit: str) -> str:
 
 def stored_owner_uid(uid: Any) -> Any:
     """The stored UID for a virtual one of any face, told by the version digit alone."""
-    if isinstance(uid, str) and len(uid) > _UID_VERSION and uid[_UID_VERSION] in "89":
-        return swap_uid(uid, uid[_UID_VERSION])
+    if isinstance(uid, str) and len(uid) > UID_VERSION and uid[UID_VERSION] in "89":
+        return swap_uid(uid, uid[UID_VERSION])
     return uid
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from missioncontrol.api.faces import shown_as
 from missioncontrol.api.resources import EVENTS
 from missioncontrol.kube.errors import KubeError, NotFound
 
@@ -126,12 +127,14 @@ class EventRecorder:
             self._series.pop(note.identity, None)  # its hour is over; the next one begins anew
 
     def _render(self, note: _Note, name: str) -> dict[str, Any]:
+        # what people know it by, and `kubectl describe` looks for
+        resource, known_as, uid = shown_as(note.resource, note.meta.name, note.meta.uid)
         regarding = {
-            "apiVersion": note.resource.api_version,
-            "kind": note.resource.kind,
-            "name": note.meta.name,
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "name": known_as,
             "namespace": note.meta.namespace,
-            "uid": note.meta.uid,
+            "uid": uid,
             "resourceVersion": note.meta.resource_version,
         }
         return {

@@ -76,6 +76,8 @@ class Plan:
             parts.append(f"{name} ({', '.join(racks)})")
         nodes = "1 node" if self.pods_touched == 1 else f"{self.pods_touched} nodes, {self.pace}"
         told = f"{self.does} {nodes}, of {self.cluster}: {', then '.join(parts)}"
+        if not self.steps:
+            told = f"{self.does} no node of {self.cluster}"
         return f"{told}; {self.more}" if self.more else told
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from apiserver.kinds import FACES, SERVED
 from apiserver.translate import options, patches, statuses, watch
-from apiserver.translate.face import Face, stored_owner_uid, swap_uid
+from apiserver.translate.face import Face, stored_owner_uid
 from apiserver.translate.objects import list_to_virtual, to_stored, to_virtual
+from missioncontrol.api.faces import swap_uid
 
 CLUSTER = SERVED["missioncontrolclusters"].face
 RESTART = SERVED["rollingrestarts"].face

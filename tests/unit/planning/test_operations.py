@@ -323,6 +323,9 @@ def test_a_start_is_for_those_that_are_stopped_and_other_kinds_for_those_that_ru
     nothing = switch("Flush", stopped=("dc1", "dc2"))
     assert isinstance(nothing, Plan)
     assert nothing.blocking == ("no datacenter of the cluster runs",)
+    idle = switch("DatacenterStart")
+    assert isinstance(idle, Plan)
+    assert idle.message == "starts no node of demo"
 
 
 @pytest.mark.parametrize("kind", sorted(CATALOG))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controllers.runtime.events import EventRecorder, cut
-from missioncontrol.api.resources import NODES, PODS, Resource
+from missioncontrol.api.resources import NODES, PODS, STORED_CLUSTERS, STORED_OPERATIONS, Resource
 from missioncontrol.kube.errors import Forbidden, NotFound
 from missioncontrol.kube.views import Meta
 from tests.waiting import eventually
@@ -64,6 +64,27 @@ async def test_an_event_has_what_the_api_asks_for() -> None:
     assert len(second["reason"].encode()) <= 128
     assert len(second["note"].encode()) <= 1024
     assert second["note"].endswith("…")
+
+
+async def test_an_event_about_what_is_stored_is_about_what_people_see() -> None:
+    client = Recording()
+    events = recorder(client)
+    running = asyncio.create_task(events.run())
+    uid = "91aaaccd-23b4-48ec-8efa-c31e0cda8d83"
+    events.event(STORED_CLUSTERS, Meta(name="demo", namespace="n", uid=uid), reason="Ready", note="is ready")
+    operation = Meta(name="rollingrestart.r1", namespace="n", uid=uid)
+    events.event(STORED_OPERATIONS, operation, reason="OperationStarted", note="restarts")
+    await eventually(lambda: len(client.created) == 2)
+    running.cancel()
+    shown = {
+        "apiVersion": "missioncontrol.io/v1alpha1",
+        "namespace": "n",
+        "uid": "91aaaccd-23b4-88ec-8efa-c31e0cda8d83",
+    }
+    assert [each["regarding"] for each in client.created] == [
+        {**shown, "kind": "MissionControlCluster", "name": "demo"},
+        {**shown, "kind": "RollingRestart", "name": "r1"},
+    ]
 
 
 async def test_what_repeats_is_a_series_of_one_event() -> None:
