@@ -109,11 +109,12 @@ def age(obj: Object, now: datetime) -> Cell:
 
 
 def nodes(obj: Object, now: datetime) -> Cell:
-    """Ready and wanted nodes, such as 5/6."""
+    """Ready and wanted nodes of a cluster, such as 5/6."""
     wanted = at(obj, "status", "replicas")
-    if wanted is None:
-        wanted = at(obj, "spec", "size")
-    return f"{at(obj, 'status', 'readyReplicas') or 0}/{wanted if wanted is not None else '?'}"
+    if wanted is None:  # nobody has looked at it yet: what it asks for
+        datacenters = at(obj, "spec", "k8ssandra", "cassandra", "datacenters") or ()
+        wanted = sum(at(datacenter, "size") or 0 for datacenter in datacenters)
+    return f"{at(obj, 'status', 'readyReplicas') or 0}/{wanted}"
 
 
 def datacenter_nodes(obj: Object, now: datetime) -> Cell:

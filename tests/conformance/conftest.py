@@ -84,8 +84,12 @@ def _followed(admin: AdminClient, document: dict[str, Any]) -> bool:
     """Whether kube-apiserver keeps the kind's last events: until then watches from a version are refused."""
     spec = document["spec"]
     path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
-    version = admin.get(path)["metadata"]["resourceVersion"]
-    return admin.get(f"{path}?watch=true&timeoutSeconds=1&resourceVersion={version}").get("type") != "ERROR"
+    try:
+        version = admin.get(path)["metadata"]["resourceVersion"]
+        seen = admin.get(f"{path}?watch=true&timeoutSeconds=1&resourceVersion={version}")
+    except AdminError:  # its storage is being made
+        return False
+    return seen.get("type") != "ERROR"
 
 
 def forget_the_past(plane: ControlPlane) -> None:

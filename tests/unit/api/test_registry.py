@@ -69,8 +69,8 @@ def test_a_cluster_in_a_row() -> None:
                 "cassandra": {
                     "serverVersion": "5.0.4",
                     "datacenters": [
-                        {"metadata": {"name": "dc1"}},
-                        {"metadata": {"name": "dc2"}, "serverVersion": "4.1.5"},
+                        {"metadata": {"name": "dc1"}, "size": 3},
+                        {"metadata": {"name": "dc2"}, "size": 6, "serverVersion": "4.1.5"},
                     ],
                 }
             }
@@ -86,6 +86,7 @@ def test_a_cluster_in_a_row() -> None:
         "Age": "5m3s",
         "Message": "one to go",
     }
+    assert _cells("MissionControlCluster", {**cluster, "status": None})["Nodes"] == "0/9"
 
 
 @pytest.mark.parametrize(
