@@ -31,7 +31,10 @@ CLUSTER_SCOPED = frozenset({"nodes", "namespaces", "persistentvolumes", "storage
 
 
 class Faults:
-    """None: everything passes. It counts what passes, by kind: read, write, event, watch, ask, tell."""
+    """None: everything passes. It counts what passes, by kind: read, write, event, watch, list, ask, tell.
+
+    A list is what informers ask when they begin, or when a watch was cut or is late.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -154,7 +157,7 @@ class Weather(Faults):
         if self.clear or self._dice.random() >= share:
             return await send()
         choices = self.NODE if of_node else self.SERVER
-        if kind == "read":
+        if kind in ("read", "list"):
             choices = tuple(each for each in choices if each != "409")
         if what.endswith("/lifecycle/start"):
             # a node that refuses to start is another story: its pod is made again
@@ -192,8 +195,10 @@ class FaultyClient(Client):
     async def _attempt(
         self, method: str, path: str, query: Any, data: Any, headers: Any, *, deadline: float
     ) -> Response:
-        path = self._own(path)
-        kind = "read" if method in SAFE_METHODS else "event" if "/events" in path else "write"
+        asked, path = path, self._own(path)
+        kind = "event" if "/events" in path else "write"
+        if method in SAFE_METHODS:
+            kind = "list" if COLLECTION.match(asked) else "read"
         attempt = super()._attempt
 
         async def send() -> Response:
