@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
 from controllers.k8ssandra.encryption import stores
@@ -20,9 +20,16 @@ from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import NotFound
 from missioncontrol.kube.informer import Informer
 from missioncontrol.kube.views import MetaView, SecretMeta
-from missioncontrol.validation.values import at, text
+from missioncontrol.validation.values import at, mapping, sequence, text
 
 Content = Mapping[str, str]
+
+_NAMING: Final = (
+    "clientEncryptionStores",
+    "serverEncryptionStores",
+    "managementApiAuth",
+    "perNodeConfigMapRef",
+)
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,19 @@ class Materials:
 
 def names_of(cluster: Cluster) -> tuple[set[str], set[str]]:
     """The ConfigMaps and the Secrets that a cluster is made of."""
+    if not _names_any(cluster):
+        return set(), set()
     config_maps = {node_config_of(each) for each in cluster.datacenters} - {""}
     used = [store for each in cluster.datacenters for store in stores(cluster, each)]
     secrets = {client_secret(each) for each in cluster.datacenters} - {""}
     return config_maps, secrets.union(*((store.secret, store.password_secret) for store in used))
+
+
+def _names_any(cluster: Cluster) -> bool:
+    """Whether a cluster may name something; most do not, and are asked for every ConfigMap and Secret."""
+    cassandra = cluster.cassandra
+    bodies = (cassandra, *map(mapping, sequence(cassandra.get("datacenters"))))
+    return any(each.get(field) for each in bodies for field in _NAMING)
 
 
 def client_secret(datacenter: DatacenterSpec) -> str:

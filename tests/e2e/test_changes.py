@@ -68,3 +68,40 @@ def test_a_running_cluster_is_changed(environment: Environment, demo: str) -> No
     assert len(claims) == 3
     refused = environment.kubectl("scale", *inside, "mcdc/demo.dc1", "--replicas=2", check=False)
     assert "3 would work" in refused.err
+
+
+def test_a_datacenter_is_added_in_another_plane_and_filled(environment: Environment, namespace: str) -> None:
+    inside = ("-n", namespace)
+    one = {
+        "serverVersion": "5.0.4",
+        "storageConfig": {
+            "cassandraDataVolumeClaimSpec": {
+                "storageClassName": "standard",
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "2Gi"}},
+            }
+        },
+        "datacenters": [
+            {"metadata": {"name": "dc1"}, "datacenterName": "First", "k8sContext": PLANES[0], "size": 1}
+        ],
+    }
+    body = {
+        "apiVersion": "missioncontrol.io/v1alpha1",
+        "kind": "MissionControlCluster",
+        "metadata": {"name": "demo"},
+        "spec": {"k8ssandra": {"cassandra": one}},
+    }
+    environment.kubectl("create", *inside, "-f", "-", stdin=json.dumps(body))
+    ready(environment, namespace, nodes=1)
+
+    second = {"metadata": {"name": "dc2"}, "k8sContext": PLANES[1], "size": 1}
+    patch(environment, namespace, f"{DATACENTERS}/-", second)
+    ready(environment, namespace, nodes=2)
+
+    there = ("--context", PLANES[1], "get", *inside, "-o", "json")
+    task = json.loads(environment.kubectl(*there, "cassandratask", "dc2-rebuild").out)
+    assert task["spec"]["jobs"][0]["args"] == {"source_datacenter": "First"}
+    assert task["status"]["succeeded"] == 1
+    here = ("--context", PLANES[0], "get", *inside, "-o", "json")
+    noted = json.loads(environment.kubectl(*here, "k8ssandracluster", "demo").out)["metadata"]["annotations"]
+    assert json.loads(noted["k8ssandra.io/initial-system-replication"]) == {"First": 1, "dc2": 1}
