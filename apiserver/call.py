@@ -14,6 +14,7 @@ from multidict import CIMultiDictProxy, MultiMapping
 from apiserver import body as bodies
 from apiserver.body import Decoded
 from apiserver.identity import ANONYMOUS, User
+from apiserver.request import Request
 from apiserver.requestinfo import RequestInfo, is_true
 from apiserver.status import Failure, failure, timed_out
 
@@ -87,9 +88,9 @@ class Call:
             raise bodies.longer()
         # kube-apiserver does not wait to be asked, and would pass the question on as if it were the answer
         waits = "X-Forwarded-Uri" not in self.headers
-        if waits and self.headers.get("Expect", "").lower() == "100-continue":
-            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.request.writer.output_size = 0
+        expected = waits and self.headers.get("Expect", "").lower() == "100-continue"
+        if expected and isinstance(self.request, Request):
+            await self.request.invite_body()
         data = await bodies.read(self.request.content)
         if self.keeps_body:
             self.body = data

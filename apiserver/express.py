@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from apiserver import authz, impersonation, requestinfo, trust
+from apiserver.asked import LONGEST, Asked, Dialect, TextField
 from apiserver.audit import event
 from apiserver.audit.event import Obj
 from apiserver.audit.log import Auditor
@@ -36,12 +36,10 @@ from apiserver.identity import User, completed
 from apiserver.kinds import GROUP, SERVED, Served
 from apiserver.metrics import Metrics, labels_of_read
 from apiserver.negotiate import LIST, SINGLE, accept, takes_gzip, wants_pretty
-from apiserver.pacing import Pacer
 from apiserver.requestinfo import RequestInfo
 from apiserver.status import Failure
 from apiserver.trust import Trust
 from apiserver.watchcache import forms
-from apiserver.watchcache.bodies import is_compressed
 from apiserver.watchcache.entries import Entry, Selection, selection
 from apiserver.watchcache.forms import Form
 from apiserver.watchcache.mirror import Mirror
@@ -51,18 +49,13 @@ from missioncontrol.kube.transport import Response
 log = logging.getLogger(__name__)
 
 REMEMBERED: Final = 4096
-LONGEST: Final = 8192
-"""Bytes of a block of headers; longer ones would fill the memory with what is said once."""
 _PLAIN_TARGET: Final = re.compile(rb"/apis/[\w.~/:-]{1,1024}(?:\?[\w.~=&-]{1,256})?")
 _PARAMETERS: Final = frozenset({"resourceVersion", "resourceVersionMatch", "limit"})
-_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _AUDIT_ID: Final = re.compile(rb"[\w.:-]{1,64}")
 _NOT_PLAIN: Final = frozenset(
     {"authorization", "connection", "content-length", "expect", "if-match", "if-none-match", "range"}
     | {"te", "trailer", "transfer-encoding", "upgrade", "http2-settings"}
 )
-_NO_CACHE: Final = b"Cache-Control: no-cache, private\r\n"
-_VARYING: Final = (b"\r\nAudit-Id: ", b"\r\nX-Forwarded-Uri: ")
 
 
 @dataclass(slots=True)
@@ -76,6 +69,8 @@ class _Target:
     general: Attributes
     """The same for all objects."""
     labels: tuple[str, ...]
+    uri: str
+    """As it is asked for."""
     name: str
     """Of the stored object, or nothing for a list."""
     selection: Selection | None = None
@@ -92,22 +87,27 @@ class _Headers:
     forwarded: str
 
 
-class Reply:
-    """A request on the short way, and what is called with its answer; None sends it the long way."""
+class Answer(NamedTuple):
+    """200, and JSON."""
 
-    __slots__ = ("audit_id", "began", "caching", "done", "headers", "target", "ticket", "trail")
+    asked: Asked
+    body: bytes
+    """May be compressed."""
+
+
+Done = Callable[[Answer | None], None]
+"""What is called with the answer; None sends the request the long way."""
+
+
+class Reply:
+    """A request on the short way."""
+
+    __slots__ = ("asked", "began", "done", "headers", "target", "ticket", "trail")
 
     def __init__(
-        self,
-        target: _Target,
-        headers: _Headers,
-        audit_id: bytes,
-        caching: bytes,
-        ticket: Ticket | None,
-        done: Callable[[bytes | None, bytes], None],
+        self, asked: Asked, target: _Target, headers: _Headers, ticket: Ticket | None, done: Done
     ) -> None:
-        self.target, self.headers, self.audit_id, self.ticket = target, headers, audit_id, ticket
-        self.caching = caching
+        self.asked, self.target, self.headers, self.ticket = asked, target, headers, ticket
         self.done = done
         self.began = time.monotonic()
         self.trail: tuple[Obj, str] | None = None
@@ -131,34 +131,25 @@ class Express:
         self._trusted = trusted
         self._turns, self._metrics, self._auditor = turns, metrics, auditor
         self._is_open = is_open
-        self._targets: dict[bytes, _Target | None] = {}
-        self._headers: dict[bytes, tuple[Trust, _Headers | None]] = {}
+        self._targets: dict[tuple[Dialect, bytes], _Target | None] = {}
+        self._headers: dict[tuple[Dialect, bytes], tuple[Trust, _Headers | None]] = {}
         self._forms: dict[tuple[str, str, bool], Form | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pacer = Pacer()
 
-    def take(
-        self, data: bytes, certificate: bytes | None, peer: str, done: Callable[[bytes | None, bytes], None]
-    ) -> bool:
-        """Take one complete request, if it is a plain read; `done` then gets the answer's head and body, at
-        once or later, or no head when the request has to go the long way after all.
+    def take(self, asked: Asked, certificate: bytes | None, peer: str, done: Done) -> bool:
+        """Take one request, if it is a plain read; `done` then gets the answer, at once or later, or None
+        when the request has to go the long way after all.
         """
-        if certificate is None or not self._is_open():
+        if certificate is None or not self._is_open() or not asked.audit_id:
             return False
-        line, _, block = data.partition(b"\r\n")
-        if line[-9:] != b" HTTP/1.1":
-            return False
-        target = self._target(line[4:-9])
+        target = self._target(asked)
         if target is None:
             return False
         trusted = self._trusted()
         if not trust.is_front_proxy(trusted, certificate, time.time()):
             return False
-        # kube-apiserver forbids caching itself, and would say it twice
-        caching = b"" if _VARYING[1] in block else _NO_CACHE
-        block, audit_id = _without_varying(b"\r\n" + block)
-        headers = self._head(block, trusted)
-        if headers is None or not audit_id:
+        headers = self._head(asked, trusted)
+        if headers is None:
             return False
         # most have the right on all objects, and that is one entry in what is known
         known = self._context.authorizer.known
@@ -171,6 +162,9 @@ class Express:
         if verdict.level > Level.METADATA or (verdict.level and "RequestReceived" not in verdict.omit_stages):
             # more is to be told of it than one event
             return False
+        audit_id = asked.dialect.audit_id(asked.audit_id)
+        if audit_id is None or not _AUDIT_ID.fullmatch(audit_id):
+            return False
         try:
             ticket = self._turns.place(target.info, headers.user)
         except Failure:
@@ -178,20 +172,19 @@ class Express:
         if ticket is not None and not ticket.started:
             ticket.release()
             return False
-        reply = Reply(target, headers, audit_id, caching, ticket, done)
+        reply = Reply(asked, target, headers, ticket, done)
         if verdict.level and "ResponseComplete" not in verdict.omit_stages:
             skeleton = event.skeleton(
                 target.info,
                 headers.user,
                 level=verdict.level,
                 audit_id=audit_id.decode(),
-                uri=line[4:-9].decode(),
+                uri=target.uri,
                 addresses=event.addresses(headers.forwarded, peer),
                 agent=headers.agent,
                 received=time.time(),
             )
             reply.trail = skeleton, decision.reason
-        self._pacer.arrived()
         try:
             return self._answer(reply)
         except Exception:
@@ -201,23 +194,29 @@ class Express:
 
     # What is remembered ------------------------------------------------------------------------------------
 
-    def _target(self, raw: bytes) -> _Target | None:
+    def _target(self, asked: Asked) -> _Target | None:
+        key = asked.dialect, asked.target
         try:
-            return self._targets[raw]
+            return self._targets[key]
         except KeyError:
             if len(self._targets) >= REMEMBERED:
                 self._targets.clear()
-            found = self._targets[raw] = _parse_target(raw) if _PLAIN_TARGET.fullmatch(raw) else None
+            raw = asked.dialect.target(asked.target)
+            found = _parse_target(raw) if raw is not None and _PLAIN_TARGET.fullmatch(raw) else None
+            self._targets[key] = found
             return found
 
-    def _head(self, block: bytes, trusted: Trust) -> _Headers | None:
-        found = self._headers.get(block)
+    def _head(self, asked: Asked, trusted: Trust) -> _Headers | None:
+        key = asked.dialect, asked.rest
+        found = self._headers.get(key)
         if found is None or found[0] is not trusted:
-            if len(block) > LONGEST:
+            if len(asked.rest) > LONGEST:
                 return None
             if len(self._headers) >= REMEMBERED:
                 self._headers.clear()
-            found = self._headers[block] = trusted, _parse_headers(block, trusted)
+            fields = asked.dialect.fields(asked.rest)
+            found = trusted, _parse_headers(fields, trusted) if fields is not None else None
+            self._headers[key] = found
         return found[1]
 
     def _form(self, reply: Reply) -> Form | None:
@@ -300,38 +299,19 @@ class Express:
             self._send(reply, body)
             return
         self._release(reply)
-        reply.done(None, b"")
+        reply.done(None)
 
     def _send(self, reply: Reply, body: bytes) -> None:
         self._release(reply)
-        encoding = b"Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" if is_compressed(body) else b""
-        head = (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            b"%bAudit-Id: %b\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n"
-            % (reply.caching, reply.audit_id, encoding, len(body), rfc822_formatted_time().encode())
-        )
         self._metrics.read(reply.target.labels, time.monotonic() - reply.began, len(body))
         if reply.trail is not None:
             self._auditor.read(*reply.trail)
-        self._pacer.answer(functools.partial(reply.done, head, body))
+        reply.done(Answer(reply.asked, body))
 
     def _release(self, reply: Reply) -> None:
         if reply.ticket is not None:
             reply.ticket.release()
             reply.ticket = None
-
-
-def _without_varying(block: bytes) -> tuple[bytes, bytes]:
-    """The block of headers without what differs from request to request, and the request's id."""
-    audit_id = b""
-    for name in _VARYING:
-        start = block.find(name)
-        if start >= 0:
-            end = block.find(b"\r\n", start + 2)
-            if name is _VARYING[0]:
-                audit_id = block[start + len(name) : end]
-            block = block[:start] + block[end:]
-    return block, audit_id if _AUDIT_ID.fullmatch(audit_id) else b""
 
 
 def _parse_target(raw: bytes) -> _Target | None:
@@ -359,18 +339,14 @@ def _parse_target(raw: bytes) -> _Target | None:
         attributes=(attributes := authz.of_request(info)),
         general=attributes._replace(name=""),
         labels=labels_of_read(info),
+        uri=raw.decode("ascii"),
         name=served.face.stored_name(info.name) if info.name else "",
     )
 
 
-def _parse_headers(block: bytes, trusted: Trust) -> _Headers | None:
-    """The meaning of a block that begins and ends with line ends; None for one that is not plain."""
-    headers: CIMultiDict[str] = CIMultiDict()
-    for line in block.strip(b"\r\n").split(b"\r\n"):
-        found = _HEADER.fullmatch(line)
-        if found is None or not line.isascii():
-            return None
-        headers.add(found[1].decode("ascii"), found[2].decode("ascii").rstrip(" \t"))
+def _parse_headers(fields: list[TextField], trusted: Trust) -> _Headers | None:
+    """The meaning of headers; None for those that are not plain."""
+    headers: CIMultiDict[str] = CIMultiDict(fields)
     names = {name.lower() for name in headers}
     if (
         names & _NOT_PLAIN

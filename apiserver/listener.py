@@ -12,24 +12,24 @@ import functools
 import logging
 import re
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
 
-import orjson
-from aiohttp import hdrs, web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
 
-from apiserver.status import Failure, bad_request, failure, internal_error
+from apiserver import asked
+from apiserver.asked import Asked
+from apiserver.express import Answer
+from apiserver.http2.connection import Connection as Http2Connection
+from apiserver.pacing import Pacer
+from apiserver.request import HEADERS_LIMIT, LINE_LIMIT, Handle, Request, refusal, unreadable
+from apiserver.status import internal_error
+from apiserver.watchcache.bodies import is_compressed
 
 log = logging.getLogger(__name__)
 
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-LINE_LIMIT: Final = 64 * 1024
-"""Bytes of the request line, and of each header: label selectors and extras may be long."""
-HEADERS_LIMIT: Final = 2000
-"""Each group of a user is a header line."""
 HEAD_SECONDS: Final = 32.0
 """A head that is not complete by then never comes; a healthy client sends it in one packet."""
 IDLE_SECONDS: Final = 300.0
@@ -43,43 +43,20 @@ class Express(Protocol):
     """A short way for some requests."""
 
     def take(
-        self, data: bytes, certificate: bytes | None, peer: str, done: Callable[[bytes | None, bytes], None]
+        self, asked: Asked, certificate: bytes | None, peer: str, done: Callable[[Answer | None], None]
     ) -> bool:
-        """Take a whole request, and call `done` with the head and body of its answer, or without a head when
-        it has to go the long way after all. False: not taken, and `done` is never called.
+        """Take a request, and call `done` with its answer, or without one when it has to go the long way
+        after all. False: not taken, and `done` is never called.
         """
-
-
-class Request(web.BaseRequest):
-    """A request whose answer gets its last headers here, however and by whom it is begun."""
-
-    audit_id = ""
-    begun: Callable[[int], None] | None = None
-    """To be told the code when the answer begins, where that is long before it ends."""
-
-    @property
-    def certificate(self) -> bytes | None:
-        """What the client presented in the handshake (DER); whose word it is, is judged elsewhere."""
-        return self._protocol._certificate if isinstance(self._protocol, _Connection) else None
-
-    async def _prepare_hook(self, response: web.StreamResponse) -> None:
-        headers = response.headers
-        # aiohttp would tell its name and version, and Python's
-        headers.pop(hdrs.SERVER, None)
-        if self.audit_id:
-            headers["Audit-Id"] = self.audit_id
-        if "X-Forwarded-Uri" not in self.headers:  # kube-apiserver says so itself
-            headers.setdefault("Cache-Control", "no-cache, private")
-        if self.begun is not None:
-            self.begun(response.status)
 
 
 class _Connection(RequestHandler):
     """One connection. A head must be complete some seconds after it began; errors are a Status."""
 
-    __slots__ = ("_between", "_certificate", "_expected", "_heads", "_patience", "_peer", "_postponed")
+    __slots__ = ("_between", "_expected", "_heads", "_patience", "_peer", "_postponed", "certificate")
 
-    _certificate: bytes | None
+    certificate: bytes | None
+    """What the client presented in the handshake."""
     _heads: int
     _peer: str
     _patience: asyncio.TimerHandle | None
@@ -97,7 +74,7 @@ class _Connection(RequestHandler):
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if peer else ""
         secured = transport.get_extra_info("ssl_object")
-        self._certificate = secured.getpeercert(binary_form=True) if secured is not None else None
+        self.certificate = secured.getpeercert(binary_form=True) if secured is not None else None
         self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -133,9 +110,13 @@ class _Connection(RequestHandler):
         manager = self._manager
         if not isinstance(manager, _Server) or manager.express is None:
             return False
+        plain = asked.of_http1(data)
+        if plain is None:
+            return False
         self._postponed = []
+        manager.pacer.arrived()
         done = functools.partial(self._taken, data)
-        if not manager.express.take(data, self._certificate, self._peer, done):
+        if not manager.express.take(plain, self.certificate, self._peer, done):
             self._postponed = None
             return False
         if self._patience is not None:
@@ -143,16 +124,23 @@ class _Connection(RequestHandler):
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         return True
 
-    def _taken(self, data: bytes, head: bytes | None, body: bytes) -> None:
-        """The answer of the short way; without a head the request goes the long way."""
+    def _taken(self, data: bytes, answer: Answer | None) -> None:
+        """The answer of the short way; without one the request goes the long way."""
+        manager = self._manager
+        if answer is not None and isinstance(manager, _Server):
+            manager.pacer.answer(functools.partial(self._end, data, answer))
+        else:
+            self._end(data, answer)
+
+    def _end(self, data: bytes, answer: Answer | None) -> None:
         postponed, self._postponed = self._postponed, None
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        if head is None:
+        if answer is None:
             self._receive(data)
         else:
-            transport.writelines((head, body))
+            transport.writelines((_head(answer), answer.body))
         if self._close:
             transport.close()  # the server drains, and has waited for this
             return
@@ -202,10 +190,7 @@ class _Connection(RequestHandler):
         problem = unreadable(exc) if status == 400 else internal_error("see the log of the server")
         if status != 400:
             log.error("a request failed outside of its handler", exc_info=exc)
-        headers = {"Cache-Control": "no-cache, private", "Content-Type": "application/json"}
-        response = web.Response(
-            status=problem.code, body=orjson.dumps(problem.status) + b"\n", headers=headers | problem.headers
-        )
+        response = refusal(problem)
         response.force_close()
         return response
 
@@ -230,21 +215,19 @@ def after(data: bytes) -> int | None:
     return left if left >= 0 else None
 
 
-_UNKNOWN_METHOD: Final = re.compile(r"Invalid method.*\bHTTP/1\.[01]", re.DOTALL)
-
-
-def unreadable(error: BaseException | None) -> Failure:
-    """What is wrong with bytes that are no request, without repeating them."""
-    if isinstance(error, LineTooLong) or "Too many headers" in str(error):
-        return failure(
-            431,
-            f"the request line or a header is longer than {LINE_LIMIT} bytes, or there are more than "
-            f"{HEADERS_LIMIT} headers",
-            reason="RequestHeaderFieldsTooLarge",
-        )
-    if _UNKNOWN_METHOD.search(str(error)):
-        return failure(405, "the server does not allow this method on the requested resource")
-    return bad_request("the request is not readable as HTTP/1.1")
+def _head(answer: Answer) -> bytes:
+    """What is said before the body of an answer of the short way."""
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        b"%bAudit-Id: %b\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n"
+    ) % (
+        # kube-apiserver forbids caching itself, and would say it twice
+        b"" if answer.asked.forwarded else b"Cache-Control: no-cache, private\r\n",
+        answer.asked.audit_id,
+        b"Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" if is_compressed(answer.body) else b"",
+        len(answer.body),
+        rfc822_formatted_time().encode(),
+    )
 
 
 class _Server(web.Server):
@@ -252,8 +235,18 @@ class _Server(web.Server):
 
     express: Express | None = None
 
+    def __init__(self, handle: Handle, **options: Any) -> None:
+        super().__init__(handle, **options)
+        self.handle = handle
+        self.pacer = Pacer()
+        self.http2: set[Http2Connection] = set()
+
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def choose(self) -> asyncio.Protocol:
+        """Whoever speaks what client and server agree on in the handshake."""
+        return _Choice(self)
 
     def _make_request(
         self, message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
@@ -268,7 +261,34 @@ class _Server(web.Server):
                 busy = True
             else:
                 connection.force_close()
-        return busy
+        self.leave_http2()
+        return busy or bool(self.http2)
+
+    def leave_http2(self) -> None:
+        """Send clients of HTTP/2 to other connections with what they ask next."""
+        for each in tuple(self.http2):
+            each.leave()
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """End what is left."""
+        for each in tuple(self.http2):
+            each.force_close()
+        await super().shutdown(timeout)
+
+
+class _Choice(asyncio.Protocol):
+    """A connection before its first byte."""
+
+    def __init__(self, server: _Server) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        secured = transport.get_extra_info("ssl_object")
+        protocol: asyncio.Protocol = self._server()
+        if secured is not None and secured.selected_alpn_protocol() == "h2":
+            protocol = Http2Connection(self._server)
+        cast(asyncio.Transport, transport).set_protocol(protocol)
+        protocol.connection_made(transport)
 
 
 class Listener:
@@ -306,7 +326,7 @@ class Listener:
 
     async def __aenter__(self) -> Listener:
         self._sockets = await asyncio.get_running_loop().create_server(
-            self._server,
+            self._server.choose,
             self._host,
             self._port,
             ssl=self._context,
@@ -316,6 +336,10 @@ class Listener:
             reuse_address=True,
         )
         return self
+
+    def leave(self) -> None:
+        """Go on serving, but ask clients to use other connections where they can be asked."""
+        self._server.leave_http2()
 
     async def drain(self, seconds: float) -> None:
         """Take no more connections, close the idle ones, and give requests in progress these seconds."""

@@ -79,7 +79,11 @@ async def serve(
     """Serve until `stop`, then drain. `started` is told the port once everything listens."""
     documents.warm()
     tls = ServerTLS(
-        settings.tls_cert_file, settings.tls_private_key_file, request_client_cert=True, take_expired=True
+        settings.tls_cert_file,
+        settings.tls_private_key_file,
+        request_client_cert=True,
+        take_expired=True,
+        protocols=("h2", "http/1.1"),
     )
     metrics = Metrics()
     with _auditing(settings.audit) as auditor:
@@ -167,6 +171,7 @@ def _server(
 async def _end(server: ApiServer, context: Context, listener: Listener, delay: float) -> None:
     """Leave so that nobody notices: be seen as not ready, then serve on, then finish what is begun."""
     server.life.closing = True
+    listener.leave()
     log.info("shutting down: serving on until everybody knows", extra={"seconds": delay})
     await asyncio.sleep(delay)
     server.life.refusing = True

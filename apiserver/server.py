@@ -24,8 +24,8 @@ from apiserver.dispatch import dispatch, no_page
 from apiserver.fairness import MUTATING, READ_ONLY, Ticket, Turns
 from apiserver.handlers import documents, health
 from apiserver.handlers.health import Health
-from apiserver.listener import Request
 from apiserver.metrics import Metrics
+from apiserver.request import Request
 from apiserver.selectors import FieldTerm, LabelTerm, parse_fields, parse_labels
 from apiserver.status import Failure, bad_request, failure, internal_error, timed_out
 from apiserver.trust import subject_of

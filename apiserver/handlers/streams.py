@@ -1,4 +1,4 @@
-"""What the events of a watch travel in: the chunks of one long body, or the messages of a WebSocket."""
+"""What the events of a watch travel in: one long body, or the messages of a WebSocket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from aiohttp import web
 
 from apiserver import respond, websocket
 from apiserver.call import Call
-from apiserver.watchcache.watcher import CHUNKS, Framing
+from apiserver.request import Request
+from apiserver.watchcache.watcher import CHUNKS, LINES, Framing
 
 MESSAGES: Final = Framing("message", websocket.frame)
 
@@ -47,18 +48,20 @@ def head(call: Call) -> web.Response | None:
 
 def framing_of(call: Call) -> Framing:
     """How events will travel."""
-    return MESSAGES if websocket.is_request(call.headers) else CHUNKS
+    if websocket.is_request(call.headers):
+        return MESSAGES
+    in_chunks = not isinstance(call.request, Request) or call.request.in_chunks
+    return CHUNKS if in_chunks else LINES
 
 
 def opened(call: Call) -> Events:
     """The answer that the client asked for, not begun yet; a Failure for a handshake that is wrong."""
-    return _Messages(call) if websocket.is_request(call.headers) else _Chunks(call)
+    return _Messages(call) if websocket.is_request(call.headers) else _Body(call)
 
 
-class _Chunks:
-    framing = CHUNKS
-
+class _Body:
     def __init__(self, call: Call) -> None:
+        self.framing = framing_of(call)
         headers = {"Content-Type": "application/json", **respond.caching(call)}
         self._request = call.request
         self.response = web.StreamResponse(headers=headers)

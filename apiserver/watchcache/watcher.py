@@ -43,6 +43,8 @@ def chunk(data: bytes) -> bytes:
 
 
 CHUNKS: Final = Framing("chunk", chunk)
+LINES: Final = Framing("line", bytes)
+"""For what has frames of its own below."""
 
 
 class Flusher:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from missioncontrol.kube.tls import load_cert_chain
@@ -33,12 +34,14 @@ class ServerTLS:
         client_ca_file: Path | None = None,
         request_client_cert: bool | None = None,
         take_expired: bool = False,
+        protocols: Sequence[str] = ("http/1.1",),
     ) -> None:
         """Raises OSError or ssl.SSLError when the first certificate cannot be used. Client certificates are
         asked for (not required, but verified where given) when a CA is given or `request_client_cert` is set.
         With `take_expired` the handshake leaves it to the application to judge their time, which can answer
-        with an error that says so.
+        with an error that says so. The first of `protocols` that a client knows is spoken.
         """
+        self._protocols = tuple(protocols)
         self._take_expired = take_expired
         self._cert_file, self._key_file, self._client_ca_file = cert_file, key_file, client_ca_file
         self._client_ca = client_ca
@@ -103,7 +106,7 @@ class ServerTLS:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(self._protocols)
         load_cert_chain(context, cert, key)
         if self._ask:
             context.verify_mode = ssl.CERT_OPTIONAL

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
+import socket
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from missioncontrol.api.resources import Resource
 from missioncontrol.local.ports import free_port
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
+from tests.processes import eventually
 
 Obj = dict[str, Any]
 
@@ -49,8 +51,13 @@ class Hooks:
             str(self._key),
         ]
         self._process = subprocess.Popen(argv, cwd=Path(__file__).parents[2])
-        time.sleep(1)
+        eventually(self._listens, "the webhooks listen")
         return self
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:

@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
             self._status = int(head[9:12])
             at = head.find(b"content-length: ")
             self._left = int(head[at + 16 :].split(b"\r\n", 1)[0]) if at >= 0 else -1
-        if self._keep:
+        if self._keep or self._status >= 400:
             self.body += data
         if self._left >= 0:
             self._left -= len(data)
@@ -168,7 +168,7 @@ async def _ask(
         if request is None:
             return
         status = await connection.ask(request)
-        assert status == expected, status
+        assert status == expected, (status, bytes(connection.body))
         latencies.append(time.perf_counter() - began)
 
 
