@@ -37,6 +37,9 @@ JSON_PATCH = "application/json-patch+json"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY)
 # The third cannot be read, as with a custom resource, and yet is named in refusals.
 _OBJECT_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_APART = re.compile(rb"[ \t\r\n]:")
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+"""What orjson may read as another number than it is."""
 _PARAMETER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|\"(?:[^\"\\]|\\.)*\")\s*")
 
 
@@ -98,13 +101,17 @@ def patch_type(content_type: str | None) -> str:
 
 
 def decode_json(data: bytes, *, keep: bool = False) -> Decoded:
-    """JSON; orjson judges the syntax, and the slower decoder runs to see keys given twice."""
+    """JSON; orjson judges the syntax, and the slower decoder runs where keys may be given twice."""
     return _decode_json(_readable, data, keep=keep)
 
 
-def _decode_json(read: Callable[[bytes], bytes], data: bytes, *, keep: bool) -> Decoded:
+def _decode_json(read: Callable[[bytes], tuple[bytes, Any]], data: bytes, *, keep: bool) -> Decoded:
     try:
-        data = read(data)
+        data, value = read(data)
+        keys = _check_depth(value)
+        # where no colon follows a space, every key that is written ends with these two characters
+        if keys == data.count(b'":') and not _APART.search(data) and not _LONG_NUMBER.search(data):
+            return Decoded(value)  # each key that is written is there, so none has taken another's place
         repeated: list[tuple[int, str]] = []
         value = json.loads(data, object_pairs_hook=lambda pairs: _object(pairs, repeated, keep))
     except orjson.JSONDecodeError as error:
@@ -128,13 +135,12 @@ _ESCAPE = re.compile(
 )
 
 
-def _strict(data: bytes) -> bytes:
-    """JSON, if it is that."""
-    orjson.loads(data)
-    return data
+def _strict(data: bytes) -> tuple[bytes, Any]:
+    """JSON, if it is that, and what it says."""
+    return data, orjson.loads(data)
 
 
-def _readable(data: bytes) -> bytes:
+def _readable(data: bytes) -> tuple[bytes, Any]:
     """JSON whose texts are texts. Half characters are read as kube-apiserver reads them: as the sign that
     something was there.
     """
@@ -209,31 +215,36 @@ def _paths(value: Any, repeated: list[tuple[int, str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sorted(found)))
 
 
-def _check_depth(value: Any) -> None:
-    """Bound depth and size, with references counted as often as they would be written out."""
-    nodes = size = 0
+def _check_depth(value: Any) -> int:
+    """Bound depth and size, with references counted as often as they would be written out; how many keys
+    there are.
+    """
+    nodes = size = keys = 0
     level = [value]
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
+            kind = type(item)
+            if kind is str:
+                size += len(item)
+            elif kind is dict:
                 below += item.values()
                 size += sum(map(len, item))
-            elif isinstance(item, list):
+                keys += len(item)
+            elif kind is list:
                 below += item
-            elif not isinstance(item, str | int | float | bool | None):
+            elif kind is int or kind is float:
+                if not _is_number(item):
+                    raise bad_request("the object provided holds a number that Kubernetes cannot express")
+            elif item is not None and kind is not bool:
                 raise bad_request(
-                    f"the object provided holds a value that JSON cannot express: {type(item).__name__}"
+                    f"the object provided holds a value that JSON cannot express: {kind.__name__}"
                 )
-            elif isinstance(item, str):
-                size += len(item)
-            elif isinstance(item, int | float) and not _is_number(item):
-                raise bad_request("the object provided holds a number that Kubernetes cannot express")
-            nodes += 1
+        nodes += len(level)
         if nodes + len(below) > _MAX_NODES or size > 2 * LIMIT:
             raise too_large()
         if not below:
-            return
+            return keys
         level = below
     raise bad_request("the object provided is nested too deeply")
 

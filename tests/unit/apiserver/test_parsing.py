@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import time
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -248,6 +250,55 @@ def test_json_that_is_refused(data: bytes) -> None:
     with pytest.raises(Failure) as caught:
         body.decode_json(data)
     assert caught.value.code == 400
+
+
+class _Pairs(list[Any]):
+    """An object as it is written."""
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, _Pairs):
+        return "{" + ",".join(f"{json.dumps(key)} :{_written(each)}" for key, each in value) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("data", "value", "duplicates"),
+    [
+        pytest.param(b'{"a": {"b" : 1}, "c":[{"d"\n:2}]}', {"a": {"b": 1}, "c": [{"d": 2}]}, (), id="none"),
+        pytest.param(b'{"a":1,"\\u0061":2}', {"a": 2}, ("a",), id="one that is written in two ways"),
+        pytest.param(
+            b'{"a":"x\\":y","b":1,"b":2}', {"a": 'x":y', "b": 2}, ("b",), id="beside what looks like one"
+        ),
+        pytest.param(b'{"a":"x\\":y"}', {"a": 'x":y'}, (), id="only what looks like one"),
+        pytest.param(b'{"":1,"":2,":":3}', {"": 2, ":": 3}, ("",), id="an empty one"),
+        pytest.param(b'{"a":9007199254740993123}', {"a": 9007199254740993123}, (), id="a long number"),
+    ],
+)
+def test_json_with_and_without_keys_given_twice(data: bytes, value: Any, duplicates: tuple[str, ...]) -> None:
+    found = body.decode_json(data)
+    assert (found.value, found.duplicates) == (value, duplicates)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers(-5, 5) | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.lists(st.tuples(st.sampled_from(["a", '"', ":", '":', '" :', "\\"]), inner), max_size=3).map(
+                _Pairs
+            )
+        ),
+    )
+)
+def test_keys_are_counted_right_whatever_they_are(written: Any) -> None:
+    """Against the slow way, which looks at each key."""
+    text = _written(written)
+    assert body.decode_json(text.encode(), keep=True).value == json.loads(
+        text, object_pairs_hook=lambda pairs: body._object(pairs, [], True)
+    )
 
 
 def test_keys_given_twice_are_found_with_their_paths() -> None:
