@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -29,13 +30,24 @@ GONE = -1
 
 
 @pytest.fixture
-async def replicas(facade: Facade, tmp_path: Path) -> AsyncIterator[list[Proxy]]:
+async def ways(facade: Facade, tmp_path: Path) -> AsyncIterator[list[Proxy]]:
+    """Two replicas, and kube-apiserver before one of them."""
     other = another_replica(facade, tmp_path)
     await asyncio.to_thread(other.start)
     connector = aiohttp.TCPConnector(ssl=client_context(facade, facade.plane.front_proxy_client), limit=0)
+    whole_way = ssl.create_default_context(cafile=str(facade.plane.ca_file))
+    whole_way.load_cert_chain(facade.plane.admin.cert, facade.plane.admin.key)
+    through = aiohttp.TCPConnector(ssl=whole_way, limit=0)
     try:
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield [Proxy(session, facade.url), Proxy(session, other.url)]
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            aiohttp.ClientSession(connector=through) as asked,
+        ):
+            yield [
+                Proxy(session, facade.url),
+                Proxy(session, other.url),
+                Proxy(asked, facade.plane.server),
+            ]
     finally:
         await asyncio.to_thread(other.stop)
 
@@ -51,9 +63,7 @@ class History:
     writes: int = 0
 
 
-async def test_no_read_is_older_than_its_beginning(
-    replicas: list[Proxy], namespace: str, cluster: Make
-) -> None:
+async def test_no_read_is_older_than_its_beginning(ways: list[Proxy], namespace: str, cluster: Make) -> None:
     print(f"seed {SEED}")
     history = History()
     path = f"{GV}/namespaces/{namespace}/missioncontrolclusters"
@@ -62,16 +72,16 @@ async def test_no_read_is_older_than_its_beginning(
     async with asyncio.TaskGroup() as group:
         for number in range(3):
             seeded = random.Random(chance.random())
-            group.create_task(_write(replicas, path, f"c{number}", cluster, history, seeded, until))
+            group.create_task(_write(ways, path, f"c{number}", cluster, history, seeded, until))
         for _ in range(12):
-            group.create_task(_read(replicas, path, history, random.Random(chance.random()), until))
+            group.create_task(_read(ways, path, history, random.Random(chance.random()), until))
     print(f"{history.writes} writes, {history.reads} reads")
     assert history.writes > 10
     assert history.reads > 30
 
 
 async def _write(
-    replicas: list[Proxy],
+    ways: list[Proxy],
     path: str,
     name: str,
     cluster: Make,
@@ -81,16 +91,16 @@ async def _write(
 ) -> None:
     exists = False
     while time.monotonic() < until:
-        replica = chance.choice(replicas)
+        way = chance.choice(ways)
         history.writing.add(name)
         if not exists:
-            status, written = await replica.json("POST", path, json=cluster(name))
+            status, written = await way.json("POST", path, json=cluster(name))
         elif chance.random() < 0.3:
-            status, written = await replica.json("DELETE", f"{path}/{name}")
+            status, written = await way.json("DELETE", f"{path}/{name}")
         else:
             patch = {"metadata": {"labels": {"turn": chance.choice(["even", "odd"])}}}
             headers = {"Content-Type": "application/merge-patch+json"}
-            status, written = await replica.json(
+            status, written = await way.json(
                 "PATCH", f"{path}/{name}", data=json.dumps(patch), headers=headers
             )
         assert status < 300, written
@@ -102,20 +112,18 @@ async def _write(
         await asyncio.sleep(chance.random() * 0.02)
 
 
-async def _read(
-    replicas: list[Proxy], path: str, history: History, chance: random.Random, until: float
-) -> None:
+async def _read(ways: list[Proxy], path: str, history: History, chance: random.Random, until: float) -> None:
     while time.monotonic() < until:
-        replica = chance.choice(replicas)
+        way = chance.choice(ways)
         known = dict(history.acknowledged)
         busy = set(history.writing)
         if chance.random() < 0.5 and known:
             name = chance.choice(sorted(known))
-            _, found = await replica.json("GET", f"{path}/{name}")
+            _, found = await way.json("GET", f"{path}/{name}")
             shown = {name: int(found["metadata"]["resourceVersion"])} if found["kind"] != "Status" else {}
             known = {name: known[name]}
         else:
-            shown = await _list(replica, path, chance)
+            shown = await _list(way, path, chance)
         history.reads += 1
         for name, (version, write) in known.items():
             # whatever was written while the read was on its way may be shown or not
@@ -126,10 +134,10 @@ async def _read(
             assert shown.get(name, GONE) == version, f"{name}: {shown.get(name)}, acknowledged {version}"
 
 
-async def _list(replica: Proxy, path: str, chance: random.Random) -> dict[str, int]:
+async def _list(way: Proxy, path: str, chance: random.Random) -> dict[str, int]:
     accept = chance.choice(["application/json", TABLE, METADATA])
     query = chance.choice(["", "?limit=500", "?labelSelector=nothing!%3Dx"])
-    status, listed = await replica.json("GET", path + query, headers={"Accept": accept})
+    status, listed = await way.json("GET", path + query, headers={"Accept": accept})
     assert status == 200, listed
     metadata = [row["object"]["metadata"] for row in listed["rows"]] if "rows" in listed else None
     if metadata is None:

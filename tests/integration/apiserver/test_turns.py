@@ -78,22 +78,31 @@ async def test_a_noisy_user_slows_nobody(
                     await asyncio.to_thread(facade.metric, "apiserver_request_total", **lists) < began + 70
                 ):
                     await asyncio.sleep(0.1)
-            noisy = await gets(40)
-            waiting = await asyncio.to_thread(
-                facade.metric, "apiserver_current_inqueue_requests", request_kind="readOnly"
-            )
-            served = await asyncio.to_thread(facade.metric, "apiserver_request_total", **lists)
+            began = await asyncio.to_thread(facade.metric, "apiserver_request_total", **lists)
+            since = time.monotonic()
+            noisy: list[float] = []
+            waiting = 0.0
+            for _ in range(8):
+                noisy += await gets(5)
+                # how many of the 64 wait at one moment depends on how fast the noise takes its answers in
+                waiting = max(
+                    waiting,
+                    await asyncio.to_thread(
+                        facade.metric, "apiserver_current_inqueue_requests", request_kind="readOnly"
+                    ),
+                )
+            served = await asyncio.to_thread(facade.metric, "apiserver_request_total", **lists) - began
+            took = time.monotonic() - since
         finally:
             noise.kill()
             await noise.wait()
     each, worst = statistics.median(noisy), max(noisy)
     print(f"a GET alone {alone * 1000:.1f} ms; beside 64 lists {each * 1000:.1f} ms, at worst {worst:.3f} s")
-    print(f"{waiting:g} lists waiting, {served - began:g} served")
-    # how many of the 64 wait at this moment depends on how fast the noise takes its answers in
+    print(f"{waiting:g} lists waiting, {served:g} served in {took:.1f} s")
     assert waiting > 0, "what one user wants too much of waits in a queue of that user's own"
-    assert served > began + 70, "and the noisy user is served too"
-    # the machine is shared with the noise itself and with kube-apiserver
-    assert each < max(alone * 12, 0.12)
+    assert served > 0, "and the noisy user is served too"
+    # served in the order of their coming, a GET would have waited as long as 64 lists take, on any machine
+    assert each < 64 * took / served / 4
 
 
 async def test_whoever_waits_is_served_when_there_is_room(
@@ -104,13 +113,13 @@ async def test_whoever_waits_is_served_when_there_is_room(
     server.argv += ["--max-requests-inflight", "4"]
     await asyncio.to_thread(server.start)
     connector = aiohttp.TCPConnector(ssl=client_context(server, server.plane.front_proxy_client))
-    path = f"{GV}/namespaces/{namespace}/missioncontrolclusters?limit=1&timeout=5s"
+    path = f"{GV}/namespaces/{namespace}/missioncontrolclusters?limit=1&timeout=40s"
     async with aiohttp.ClientSession(connector=connector) as session:
         front = Proxy(session, server.url)
         await front.json("GET", path, user="first", **USERS)
         relay.stall()
         noisy = [asyncio.create_task(front.json("GET", path, user="noisy", **USERS)) for _ in range(12)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (  # noqa: ASYNC110
                 await asyncio.to_thread(
                     server.metric, "apiserver_current_inflight_requests", request_kind="readOnly"

@@ -282,17 +282,14 @@ def test_json_with_and_without_keys_given_twice(data: bytes, value: Any, duplica
     assert (found.value, found.duplicates) == (value, duplicates)
 
 
-@given(
-    st.recursive(
-        st.none() | st.integers(-5, 5) | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.lists(st.tuples(st.sampled_from(["a", '"', ":", '":', '" :', "\\"]), inner), max_size=3).map(
-                _Pairs
-            )
-        ),
-    )
-)
+_NAMES = st.sampled_from(["a", '"', ":", '":', '" :', "\\"])
+
+
+def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.lists(st.tuples(_NAMES, inner), max_size=3).map(_Pairs)
+
+
+@given(st.recursive(st.none() | st.integers(-5, 5) | st.text(max_size=5), _nested))
 def test_keys_are_counted_right_whatever_they_are(written: Any) -> None:
     """Against the slow way, which looks at each key."""
     text = _written(written)
