@@ -95,7 +95,7 @@ class Requests:
         """The window of a new stream."""
         self._unreturned = 0
         """Bytes of bodies for which the window is not open again."""
-        self._decoder = hpack.Decoder(most_bytes=HEADERS_BYTES, most_fields=HEADERS_LIMIT + 16)
+        self._decoder = _decoder()
         self.block: tuple[int, int, list[bytes]] | None = None
         """A block of headers that goes on in the next frame: its stream, flags and parts."""
 
@@ -149,6 +149,8 @@ class Requests:
             raise StreamFault(Code.REFUSED_STREAM, "no more are taken")
         if len(self._tasks) >= TASKS:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "requests are made and left")
+        if self.out.is_unread:
+            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "answers are not read")
         if not self.streams:
             self._life.busy()
         stream = self.streams[number] = Stream(self, number, self.initial)
@@ -196,11 +198,18 @@ class Requests:
         if stream.closed:
             return
         if answer is None:
-            self._receive(stream, self._decode(block))
+            self._receive_after_all(stream, block)
             return
         head = _fast_head(answer)
         self.out.put(frames.head(len(head), frames.HEADERS, frames.END_HEADERS, stream.id) + head)
         self.out.send(stream, answer.body, end=True)
+
+    def _receive_after_all(self, stream: Stream, block: bytes) -> None:
+        """The long way of a block that needs no table, and whose turn to change one is over."""
+        try:
+            self._receive(stream, _decoder().decode(block))
+        except (StreamFault, hpack.HpackError, hpack.TooLarge):
+            self.reset(stream, Code.PROTOCOL_ERROR)
 
     def _receive(self, stream: Stream, fields: list[hpack.Field] | None) -> None:
         """The long way."""
@@ -329,6 +338,10 @@ class Requests:
                 stream.task.cancel()
         if not self.streams:
             self._life.idle()
+
+
+def _decoder() -> hpack.Decoder:
+    return hpack.Decoder(most_bytes=HEADERS_BYTES, most_fields=HEADERS_LIMIT + len(hpack.STATIC))
 
 
 def _without_padding(payload: bytes) -> bytes:

@@ -26,7 +26,8 @@ BACKLOG_BYTES = 4 << 20
 """What may wait for one watcher: hundreds of events, or the largest single one."""
 
 GATHER_SECONDS = 0.005
-"""For how long events are gathered after some were written."""
+"""For how long events are gathered after some were written, at least."""
+GATHER_MOST_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,15 @@ class Flusher:
     """Writes what has been put aside for watchers, a part of them in each turn of the loop.
 
     At once when it is quiet; while there is one event after the other, what comes in a few milliseconds goes
-    out together.
+    out together: as long as writing took the last time, so that with many watchers it takes half of the time
+    and not all of it.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[Watcher] = deque()
         self._scheduled = False
         self._not_before = 0.0
+        self._began = 0.0
 
     def add(self, watcher: Watcher) -> None:
         """Write to this watcher soon."""
@@ -67,14 +70,17 @@ class Flusher:
             asyncio.get_running_loop().call_at(self._not_before, self._flush)
 
     def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._began = self._began or loop.time()
         for _ in range(min(AT_ONCE, len(self._waiting))):
             self._waiting.popleft().flush()
-        loop = asyncio.get_running_loop()
         self._scheduled = bool(self._waiting)
         if self._scheduled:
             loop.call_soon(self._flush)
         else:
-            self._not_before = loop.time() + GATHER_SECONDS
+            now = loop.time()
+            self._not_before = now + min(max(GATHER_SECONDS, now - self._began), GATHER_MOST_SECONDS)
+            self._began = 0.0
 
 
 class Watcher:
