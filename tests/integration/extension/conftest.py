@@ -37,6 +37,8 @@ Obj = dict[str, Any]
 Make = Callable[..., Obj]
 GROUP = "missioncontrol.io"
 GV = f"/apis/{GROUP}/v1alpha1"
+LEAVING_SECONDS = 4
+"""For which a replica that ends goes on serving, and sends everybody away who asks."""
 _ROOT = Path(__file__).resolve().parents[3]
 _RESOURCES = {(each.api_version, each.kind): each for each in vars(r).values() if isinstance(each, Resource)}
 
@@ -231,7 +233,7 @@ def _made(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
         folder, "webhooks", "webhooks", "--plane=control", f"--opa-url=http://127.0.0.1:{opa_port}"
     )
     replicas = [
-        _server(folder, f"apiserver-{number}", "apiserver", "--shutdown-delay-duration=4")
+        _server(folder, f"apiserver-{number}", "apiserver", f"--shutdown-delay-duration={LEAVING_SECONDS}")
         for number in (1, 2)
     ]
     balancer = Balancer(lambda: [(each.port, each.probe) for each in replicas])

@@ -20,12 +20,16 @@ import aiohttp
 import orjson
 
 ATTEMPTS = 10
-REQUEST_SECONDS = 30.0
+REQUEST_SECONDS = 75.0
+"""More than a server takes for any request, however busy the machine."""
 PROXY_FAILED = b"error trying to reach service"
 
 
 class Unclear(Exception):
     """The connection broke while a write was under way: it may have been made or not."""
+
+    idle = 0.0
+    """For how long the client had let its connection lie before."""
 
 
 class Expired(Exception):
@@ -56,6 +60,18 @@ class Sender:
     def __init__(self, session: aiohttp.ClientSession, failures: list[str]) -> None:
         self._session, self._failures = session, failures
         self.retries = 0
+        self._answered = time.monotonic()
+
+    async def write(self, path: str, **options: Any) -> Any:
+        """A PATCH; Unclear where nobody can know what became of it."""
+        idle = time.monotonic() - self._answered
+        try:
+            return await self.send("PATCH", path, **options)
+        except Unclear as error:
+            error.idle = idle
+            raise
+        finally:
+            self._answered = time.monotonic()
 
     async def send(self, method: str, path: str, **options: Any) -> Any:
         """The decoded answer; what no retry can hide is noted."""
@@ -101,7 +117,8 @@ class Traffic:
     seed: int
     pause: float = 1.0
     failures: list[str] = field(default_factory=list)
-    unclear: list[str] = field(default_factory=list)
+    unclear: list[tuple[float, str]] = field(default_factory=list)
+    """Writes that nobody knows the end of, and how long their client had not used its connection."""
     acknowledged: dict[int, int] = field(default_factory=dict)
     versions: dict[int, int] = field(default_factory=dict)
     seen: list[list[tuple[str, str, int]]] = field(default_factory=list)
@@ -131,9 +148,9 @@ class Traffic:
                 count += 1
                 patch = orjson.dumps({"metadata": {"annotations": {"example.com/count": str(count)}}})
                 try:
-                    answer = await sender.send("PATCH", path, data=patch, headers=headers)
+                    answer = await sender.write(path, data=patch, headers=headers)
                 except Unclear as error:
-                    self.unclear.append(f"PATCH {path}: {error}")
+                    self.unclear.append((error.idle, f"PATCH {path}: {error}"))
                     answer = await sender.send("GET", path)
                     count = int(counted(answer)) if answer else count
                 self.requests += 1
