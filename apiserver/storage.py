@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import orjson
 
 from apiserver.call import Call
@@ -25,7 +24,8 @@ from apiserver.translate import statuses
 from apiserver.translate.face import Face, Obj
 from missioncontrol.api.names import REQUESTER_EXTRA, Component
 from missioncontrol.kube.client import Client
-from missioncontrol.kube.errors import TransportError
+from missioncontrol.kube.errors import NotSent, TransportError
+from missioncontrol.kube.plain import PlainReader
 from missioncontrol.kube.stream import Stream
 from missioncontrol.kube.transport import Response
 
@@ -54,6 +54,7 @@ class Store:
 
     def __init__(self, client: Client, *, system_namespace: str) -> None:
         self._client = client
+        self._lean = PlainReader(client)
         self._self = f"system:serviceaccount:{system_namespace}:{Component.APISERVER}"
 
     async def read(self, call: Call, face: Face, path: str, query: Query = ()) -> Obj:
@@ -92,14 +93,13 @@ class Store:
     ) -> Reply:
         try:
             # not repeated here: clients know how, and hold the time budget
-            response = await self._client.request(
+            response = await self._lean.exchange(
                 method,
                 path,
-                query=list(query),
+                query=query,
                 body=_encoded(body),
-                headers=headers,
+                headers=headers or {},
                 timeout=call.remaining(),
-                retry=False,
             )
         except TransportError as error:
             raise self.no_answer(call, method, error) from error
@@ -130,7 +130,7 @@ class Store:
         """What a caller is told when the store does not answer."""
         call.remaining()  # 504 if it was the caller's own time that ran out
         log.warning("the store does not answer: %s", error)
-        if method == "GET" or isinstance(error.__cause__, aiohttp.ClientConnectorError):
+        if method == "GET" or isinstance(error, NotSent):
             return store_unavailable()
         # no Retry-After here: the change may have been made, and a client that repeats it blindly would err
         return failure(503, "the store did not answer in time; whether the change was made is not known")

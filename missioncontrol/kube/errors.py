@@ -29,6 +29,10 @@ class TransportError(KubeError):
     """
 
 
+class NotSent(TransportError):
+    """There was no connection: the server has seen nothing of the request."""
+
+
 class LeaseLost(KubeError):
     """This process is not (or no longer surely) the leader; the write it wanted was not sent."""
 

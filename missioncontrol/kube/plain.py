@@ -1,9 +1,9 @@
-"""GETs that cost little: for servers that read from kube-apiserver for each request of their own.
+"""Requests that cost little: for servers that ask kube-apiserver for each request of their own.
 
 A general HTTP client spends more on a small answer than kube-apiserver does. This one keeps connections of
-its own and understands what kube-apiserver sends when all is well. Whatever else happens (another status, a
-connection that breaks, an answer that is not plain) is left to the Transport, which asks again and knows how
-to say it.
+its own and understands what kube-apiserver sends. Of a `get` it takes what comes when all is well; whatever
+else happens (another status, a connection that breaks, an answer that is not plain) is left to the
+Transport, which asks again and knows how to say it. An `exchange` is made once, and told as it went.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from missioncontrol.kube.transport import CONNECT_TIMEOUT, RESPONSE_LIMIT
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from missioncontrol.kube import errors
+from missioncontrol.kube.stream import describe
+from missioncontrol.kube.transport import CONNECT_TIMEOUT, RESPONSE_LIMIT, SAFE_METHODS, Response
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping, Sequence
 
     from missioncontrol.kube.transport import Transport
 
@@ -41,20 +46,15 @@ class PlainReader:
 
     async def get(self, path: str, *, accept: str = "application/json", timeout: float) -> bytes | None:
         """The body of a 200, or None for everything else; the path may have a query."""
-        token = self._transport.bearer()
-        lines = [
-            f"GET {self._prefix}{path} HTTP/1.1\r\nHost: {self._address}\r\nAccept: {accept}\r\n"
-            f"User-Agent: {self._transport.user_agent}\r\n",
-            f"Authorization: Bearer {token}\r\n" if token else "",
-            "\r\n",
-        ]
-        request = "".join(lines).encode()
+        request = self._head("GET", path, {"Accept": accept})
         started = time.monotonic()
         connection: _Connection | None = None
         try:
             async with asyncio.timeout(timeout):
                 connection = self._kept() or await self._open()
-                body = await connection.ask(request)
+                answer = await connection.ask(request)
+                if not answer.is_plain:
+                    raise _Odd
         except (OSError, _Odd):  # TimeoutError is an OSError
             if connection is not None:
                 connection.abort()
@@ -63,14 +63,79 @@ class PlainReader:
             if connection is not None:
                 connection.abort()
             raise
+        self._note("GET", 200, started)
+        self._keep(connection)
+        return answer.body
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: float,
+    ) -> Response:
+        """One request, sent once, and its answer, whatever that says. NotSent or another TransportError
+        where there is none.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        if body is not None:
+            headers = {"Content-Type": "application/json", **headers, "Content-Length": str(len(body))}
+        request = self._head(method, target, {"Accept": "application/json", **headers}) + (body or b"")
+        started, status = time.monotonic(), 0
+        connection: _Connection | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                try:
+                    connection = self._kept() or await self._open()
+                except OSError as error:
+                    raise errors.NotSent(f"{method} {path}: {describe(error)}") from error
+                if self._transport.guard is not None and method not in SAFE_METHODS:
+                    self._transport.guard()
+                answer = await connection.ask(request)
+                status = answer.status
+        except TimeoutError as error:
+            waited = time.monotonic() - started
+            raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
+        except (OSError, _Odd) as error:
+            raise errors.TransportError(f"{method} {path}: {describe(error)}") from error
+        finally:
+            self._note(method, status, started)
+            if connection is not None:
+                if status:
+                    self._keep(connection)
+                else:
+                    connection.abort()
+        if status == 401:
+            self._transport.refused()
+        return Response(status, answer.headers, answer.body)
+
+    def _head(self, method: str, target: str, headers: Mapping[str, str]) -> bytes:
+        token = self._transport.bearer()
+        lines = [
+            f"{method} {self._prefix}{target} HTTP/1.1",
+            f"Host: {self._address}",
+            f"User-Agent: {self._transport.user_agent}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        if token:
+            lines.append(f"Authorization: Bearer {token}")
+        if any("\r" in line or "\n" in line or "\0" in line for line in lines) or " " in target:
+            raise ValueError("a request with a line end or space where none may be")
+        return "\r\n".join((*lines, "", "")).encode()
+
+    def _note(self, method: str, status: int, started: float) -> None:
         if self._transport.observer is not None:
-            self._transport.observer("GET", 200, time.monotonic() - started)
-        if len(self._idle) < KEPT:
+            self._transport.observer(method, status, time.monotonic() - started)
+
+    def _keep(self, connection: _Connection) -> None:
+        if connection.is_open and len(self._idle) < KEPT:
             connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.abort()
-        return body
 
     def close(self) -> None:
         """Close what is kept."""
@@ -104,7 +169,31 @@ class PlainReader:
 
 
 class _Odd(Exception):
-    """Not the plain answer of a kube-apiserver that has what was asked for."""
+    """Not the answer of a kube-apiserver."""
+
+
+class _Answer:
+    """What came back."""
+
+    __slots__ = ("_head", "body", "status")
+
+    def __init__(self, head: bytes, status: int, body: bytes) -> None:
+        self._head, self.status, self.body = head, status, body
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is what was asked for and nothing else."""
+        return self.status == 200 and b"\r\ncontent-encoding:" not in self._head.lower()
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """All of them, in their order."""
+        found: CIMultiDict[str] = CIMultiDict()
+        for line in self._head.decode("utf-8", "surrogateescape").split("\r\n")[1:]:
+            name, colon, value = line.partition(":")
+            if colon:
+                found.add(name, value.strip(" \t"))
+        return CIMultiDictProxy(found)
 
 
 class _Connection(asyncio.Protocol):
@@ -113,7 +202,11 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
-        self._waiting: asyncio.Future[bytes] | None = None
+        self._waiting: asyncio.Future[_Answer] | None = None
+        self._head = b""
+        self._status = 0
+        self._last = False
+        """Whether the server ends the connection after this answer."""
         self._received = bytearray()
         self._length = -1
         self._body = 0
@@ -126,7 +219,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by birth
 
-    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+    def ask(self, request: bytes) -> asyncio.Future[_Answer]:
         """Send a request; its answer is the result."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection is closed")
@@ -159,12 +252,17 @@ class _Connection(asyncio.Protocol):
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
             return
-        head = bytes(self._received[:end]).lower() + b"\r\n"
-        if not head.startswith(b"http/1.1 200 ") or b"\r\ncontent-encoding:" in head:
+        self._head = bytes(self._received[:end])
+        head = self._head.lower() + b"\r\n"
+        if not head.startswith(b"http/1.1 ") or not head[9:12].isdigit():
             raise _Odd
-        if b"\r\nconnection: close\r\n" in head:
+        self._status = int(head[9:12])
+        self._last = b"\r\nconnection: close\r\n" in head
+        if self._status < 200:
             raise _Odd
-        if b"\r\ntransfer-encoding: chunked\r\n" not in head:
+        if self._status in (204, 304):
+            self._length = 0
+        elif b"\r\ntransfer-encoding: chunked\r\n" not in head:
             at = head.index(b"\r\ncontent-length: ") + 18
             self._length = int(head[at : head.index(b"\r\n", at)])
             if self._length > RESPONSE_LIMIT:
@@ -202,8 +300,10 @@ class _Connection(asyncio.Protocol):
     def _done(self, body: bytes) -> None:
         waiting, self._waiting = self._waiting, None
         self._received.clear()
+        if self._last and self._transport is not None:
+            self._transport.close()
         if waiting is not None:
-            waiting.set_result(body)
+            waiting.set_result(_Answer(self._head, self._status, body))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

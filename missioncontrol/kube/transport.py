@@ -252,6 +252,10 @@ class Transport:
         """The token of the moment, or nothing."""
         return self._token.token() or ""
 
+    def refused(self) -> None:
+        """The server does not take the token of the moment: look for another one."""
+        self._token.renew()
+
     def _headers(self, given: Mapping[str, str] | None, body: bytes | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": self.user_agent}
         if body is not None:

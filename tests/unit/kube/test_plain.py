@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from missioncontrol.kube import errors
 from missioncontrol.kube.config import ClusterConfig
 from missioncontrol.kube.plain import PlainReader
-from missioncontrol.kube.transport import Transport
+from missioncontrol.kube.transport import Response, Transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -29,6 +30,8 @@ class Server:
         try:
             while True:
                 self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                if b"Content-Length: 2" in self.heads[-1]:
+                    assert await reader.readexactly(2) == b"{}"
                 for start in range(0, len(self.answer), self.piece):
                     writer.write(self.answer[start : start + self.piece])
                     await writer.drain()
@@ -87,9 +90,6 @@ async def test_plain_answers(answer: bytes, piece: int) -> None:
         pytest.param(
             b"%bTransfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n" % OK, id="a part without an end"
         ),
-        pytest.param(
-            b"%bConnection: close\r\nContent-Length: 2\r\n\r\n{}" % OK, id="the last of the connection"
-        ),
         pytest.param(b"nonsense\r\n\r\n", id="nonsense"),
     ],
 )
@@ -107,6 +107,81 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_used() -> None:
                 await asyncio.sleep(0.001)
         assert await reader.get("/x", timeout=5) == b"{}"
         assert server.connections == 2
+
+
+async def test_the_last_answer_of_a_connection_is_taken_and_the_connection_is_not_kept() -> None:
+    async with reading(b"%bConnection: close\r\nContent-Length: 2\r\n\r\n{}" % OK) as (reader, server):
+        assert await reader.get("/x", timeout=5) == b"{}"
+        assert await reader.get("/x", timeout=5) == b"{}"
+        assert server.connections == 2
+
+
+async def post(reader: PlainReader, *, seconds: float = 5, **headers: str) -> Response:
+    return await reader.exchange(
+        "POST", "/x", query=[("a", "b c"), ("d", "é")], headers=headers, body=b"{}", timeout=seconds
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        pytest.param(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}", 201, b"{}", id="made"),
+        pytest.param(b"HTTP/1.1 409 Conflict\r\nContent-Length: 3\r\n\r\nnot", 409, b"not", id="refused"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", id="nothing to say"),
+        pytest.param(
+            b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            500,
+            b"x",
+            id="in parts",
+        ),
+    ],
+)
+async def test_an_exchange_is_told_as_it_went(answer: bytes, status: int, body: bytes) -> None:
+    warned = answer.replace(b"\r\n", b'\r\nWarning: 299 - "a"\r\nWarning: 299 - "b"\r\n', 1)
+    async with reading(warned) as (reader, server):
+        for _ in range(2):
+            found = await post(reader, **{"Content-Type": "text/x"})
+            assert (found.status, found.body) == (status, body)
+            assert found.headers.getall("warning") == ['299 - "a"', '299 - "b"']
+        assert server.connections == 1
+        head = server.heads[0]
+        assert head.startswith(b"POST /x?a=b+c&d=%C3%A9 HTTP/1.1\r\n")
+        assert head.count(b"Content-Type") == 1
+        assert b"\r\nContent-Type: text/x\r\n" in head
+        assert b"\r\nContent-Length: 2\r\n" in head
+        assert b"\r\nAuthorization: Bearer t0ken\r\n" in head
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n{}"]
+)
+async def test_an_exchange_that_breaks_is_not_repeated(answer: bytes) -> None:
+    async with reading(answer) as (reader, server):
+        with pytest.raises(errors.TransportError) as broken:
+            await post(reader, seconds=0.1)
+        assert not isinstance(broken.value, errors.NotSent)
+        assert len(server.heads) == 1
+        assert not reader._idle
+
+
+async def test_an_exchange_without_a_connection_was_not_sent() -> None:
+    closed = PlainReader(Transport(ClusterConfig(server="http://127.0.0.1:1"), user_agent="test"))
+    with pytest.raises(errors.NotSent):
+        await post(closed)
+
+
+async def test_an_exchange_is_fenced_and_cannot_be_made_two() -> None:
+    async with reading(b"%bContent-Length: 2\r\n\r\n{}" % OK) as (reader, server):
+        with pytest.raises(ValueError, match="line end"):
+            await post(reader, name="a\r\nb: c")
+        reader._transport.guard = _lost
+        with pytest.raises(errors.LeaseLost):
+            await post(reader)
+        assert not server.heads
+
+
+def _lost() -> None:
+    raise errors.LeaseLost
 
 
 async def test_silence_is_nothing() -> None:
