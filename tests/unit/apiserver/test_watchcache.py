@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,12 +30,13 @@ from apiserver.watchcache.entries import Budget, Entry, EntryReader, selection
 from apiserver.watchcache.mirror import AT_ONCE, Mirror
 from apiserver.watchcache.proof import Prover, Shown, Unproven, differences
 from apiserver.watchcache.shared import SharedRead
-from apiserver.watchcache.watcher import Flusher, Watcher
+from apiserver.watchcache.watcher import GATHER_MOST_SECONDS, GATHER_SECONDS, Flusher, Watcher
 from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event, Window
 from missioncontrol.api.resources import STORED_OPERATIONS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.plain import PlainReader
 from missioncontrol.kube.transport import Response
+from tests.waiting import eventually
 
 Obj = dict[str, Any]
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -440,3 +442,29 @@ async def test_a_beginning_that_breaks_off_is_followed_by_nothing(monkeypatch: p
     assert len(told.lines) == AT_ONCE + 1
     assert told.lines[-1] == b"the end"
     transport.write.assert_not_called()
+
+
+class _Writer:
+    """Stands for a watcher that takes its time to be written to."""
+
+    def __init__(self, flusher: Flusher, seconds: float) -> None:
+        self._flusher, self._seconds = flusher, seconds
+        self.flushed: list[float] = []
+
+    def flush(self) -> None:
+        self.flushed.append(time.monotonic())
+        time.sleep(self._seconds)
+
+    async def told_again(self) -> float:
+        """Seconds between an event and the writing of the next one."""
+        self._flusher.add(cast(Watcher, self))
+        await eventually(lambda: bool(self.flushed))
+        self._flusher.add(cast(Watcher, self))
+        await eventually(lambda: len(self.flushed) == 2)
+        return self.flushed[1] - self.flushed[0]
+
+
+async def test_events_are_gathered_as_long_as_writing_takes() -> None:
+    for seconds, least in ((0.0, GATHER_SECONDS), (0.03, 0.06), (0.2, 0.2 + GATHER_MOST_SECONDS)):
+        writer = _Writer(Flusher(), seconds)
+        assert await writer.told_again() >= least * 0.95
