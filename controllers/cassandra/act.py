@@ -110,6 +110,8 @@ class Actor:
                 await self._update(action)
             case a.AdoptRack():
                 await self._adopt(action)
+            case a.LabelRack():
+                await self._label_rack(action)
             case a.WriteConfig(source=source):
                 await write_config(self._client, self._dc, self._memory)
                 self._memory.config_source = source
@@ -222,6 +224,18 @@ class Actor:
         )
         if action.event is not None:
             self._tell(action.event)
+
+    async def _label_rack(self, action: a.LabelRack) -> None:
+        patch = {"metadata": {"labels": dict(action.labels)}}
+        await self._client.merge_patch(
+            STATEFUL_SETS,
+            action.statefulset,
+            patch,
+            namespace=self._dc.namespace,
+            field_manager=MANAGER,
+        )
+        note = f"Update rack labels for StatefulSet {action.statefulset}"
+        self._tell(a.Event(EventReason.LABELED_RACK_RESOURCE, note))
 
     async def _adopt(self, action: a.AdoptRack) -> None:
         live = await self._client.get(STATEFUL_SETS, action.statefulset, namespace=self._dc.namespace)

@@ -87,6 +87,14 @@ class UpdateRack:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelRack:
+    """Give a StatefulSet itself the labels that it lacks; its pods stay as they are."""
+
+    statefulset: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class AdvanceRack:
     """Let further pods of a rack get the template that it has already."""
 
@@ -277,6 +285,7 @@ Action = (
     | ScaleRack
     | UpdateRack
     | AdoptRack
+    | LabelRack
     | WriteConfig
     | LogQueries
     | AdvanceRack

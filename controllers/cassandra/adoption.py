@@ -28,11 +28,14 @@ async def adopt(client: Client, resource: Resource, desired: Json, live: Json) -
     live = await _take_fields(client, resource, live)
     ours = desired["metadata"]["annotations"][Annotation.RESOURCE_HASH]
     theirs = live["metadata"].get("annotations", {}).get(Annotation.RESOURCE_HASH, ours)
-    notes = {**desired["metadata"]["annotations"], Annotation.RESOURCE_HASH: theirs}
+    # labels and annotations that we would not make go with the next change, not with the change of hands
+    kept = {key: live["metadata"].get(key) or {} for key in ("labels", "annotations")}
+    notes = {**kept["annotations"], **desired["metadata"]["annotations"], Annotation.RESOURCE_HASH: theirs}
     if theirs != ours:
         notes[Annotation.ADOPTED_HASH] = ours
     metadata = {
         **desired["metadata"],
+        "labels": {**kept["labels"], **(desired["metadata"].get("labels") or {})},
         "annotations": notes,
         "resourceVersion": live["metadata"]["resourceVersion"],
     }

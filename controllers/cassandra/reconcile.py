@@ -155,6 +155,9 @@ class DatacenterReconciler:
         except (IncompleteSecret, ManagementError) as error:
             return self._stopped(snapshot, plan, str(error), None)
         except NotFound as error:
+            if snapshot.datacenter.metadata.deletion_timestamp is not None:
+                # what goes may be gone already, the datacenter itself above all
+                return replace(plan, again=False, wait=RETRY, settled=False)
             return self._stopped(
                 snapshot, plan, f"something that was expected is gone: {error.message}", None
             )

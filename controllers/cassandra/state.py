@@ -211,6 +211,8 @@ class RackSet:
     """Whether a changed template goes to one pod after the other, by our hand."""
     partition: int = 0
     """Pods with a lower ordinal keep their revision: a restart lets one pod after the other go."""
+    labels: Mapping[str, str] | None = None
+    """Its own, which are not those of its pods; None where nobody asks for them."""
 
     @classmethod
     def of(cls, view: RackSetView) -> RackSet:
@@ -241,6 +243,7 @@ class RackSet:
             owner_uid=controller_of(metadata),
             partition=partition,
             in_steps=Annotation.ROLLING in metadata.annotations,
+            labels=metadata.labels,
         )
 
     @classmethod

@@ -1,8 +1,8 @@
 """Writes of whole objects, every field of which is ours from then on.
 
 Server-side apply does it, for it takes away what is left out. But it refuses lists in which two items have
-one key, which a pod template may have (a port under a second name, a variable set twice): such an object is
-put in the place of the stored one, and what that wrote is counted as applied.
+one key, which a pod template may have (a port under a second name, a pull secret named twice): such an object
+is put in the place of the stored one, and what that wrote is counted as applied.
 """
 
 from __future__ import annotations

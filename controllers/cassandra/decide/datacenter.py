@@ -54,6 +54,15 @@ OVER = (
     Condition.SCALING_DOWN,
 )
 """What is over when a datacenter is settled."""
+UNDER_WAY = (
+    Condition.REPLACING_NODES,
+    Condition.UPDATING,
+    Condition.ROLLING_RESTART,
+    Condition.RESUMING,
+    Condition.SCALING_UP,
+    Condition.SCALING_DOWN,
+)
+"""What takes nodes away for a while, or brings some that the others do not know yet."""
 REFUSED = (
     Reason.NOT_SUPPORTED,
     Reason.NAME_TAKEN,
@@ -129,7 +138,7 @@ def _build(snapshot: Snapshot) -> Plan | None:
     if conditions:
         # what follows afterwards (a cleanup, above all) hangs on these: they are stored before the first pod
         return Plan("pods are to be made", store=True, updating=True, conditions=conditions)
-    actions = [*object_actions(snapshot), *actions]
+    actions = [*object_actions(snapshot), *racks.label_actions(snapshot), *actions]
     if actions:
         sentence = f"making or changing {_count(len(actions), 'object')}"
         return Plan(sentence, tuple(actions), again=True, updating=True)
@@ -265,7 +274,7 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     note = f"rack {rollout.postponed[0]} would be rendered differently by this release" if postponed else ""
     conditions[Condition.REQUIRES_UPDATE] = (postponed, "", note)
     conditions |= _settled_conditions(snapshot)
-    over: dict[str, list[str]] = {"trackedTasks": []}
+    over = {"trackedTasks": None}
     return Plan(_summary(snapshot), tuple(actions), settled=True, conditions=conditions, status=over)
 
 
@@ -275,6 +284,11 @@ def _rests(snapshot: Snapshot) -> bool:
 
 
 def _not_healthy(snapshot: Snapshot, reason: str) -> Conditions:
+    """Health is lost, unless nodes are away because somebody wants it and the others have a quorum."""
+    wanted = any(is_true(snapshot.datacenter, kind) for kind in UNDER_WAY)
+    come_back = not any(pod.failing for pod in snapshot.living)
+    if wanted and come_back and all(snapshot.observed.quorum.values()):
+        return {}
     if is_true(snapshot.datacenter, Condition.INITIALIZED):
         return {Condition.HEALTHY: (False, "", reason)}
     return {}

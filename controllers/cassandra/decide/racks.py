@@ -15,6 +15,7 @@ from controllers.cassandra.actions import (
     AdvanceRack,
     CreateRack,
     Event,
+    LabelRack,
     ScaleRack,
     UpdateRack,
 )
@@ -70,6 +71,20 @@ def _target(snapshot: Snapshot, rack: RackPlan, live: RackSet | None) -> int:
         # its members come back, all of them: only a running node can leave the ring
         return max(rack.nodes, members(snapshot, rack))
     return rack.nodes
+
+
+def label_actions(snapshot: Snapshot) -> list[LabelRack]:
+    """StatefulSets whose own labels differ: these need no rolling change, and no leave for one."""
+    found = []
+    for rack in snapshot.datacenter.plan:
+        live = snapshot.racks.get(rack.statefulset)
+        if live is None or live.labels is None or live.owner_uid != snapshot.datacenter.uid:
+            continue
+        wanted = snapshot.datacenter.labels(snapshot.datacenter.rack_labels(rack.name))
+        different = {key: value for key, value in wanted.items() if live.labels.get(key) != value}
+        if different:
+            found.append(LabelRack(rack.statefulset, different))
+    return found
 
 
 def members(snapshot: Snapshot, rack: RackPlan) -> int:

@@ -26,7 +26,7 @@ def accept(snapshot: Snapshot, now: datetime) -> Plan | None:
         sentence = "all nodes will be restarted"
         return Plan(sentence, store=True, updating=True, conditions=conditions, status=status)
     return Plan(
-        "restarting all nodes", (PatchSpec({"rollingRestartRequested": False}),), again=True, updating=True
+        "restarting all nodes", (PatchSpec({"rollingRestartRequested": None}),), again=True, updating=True
     )
 
 

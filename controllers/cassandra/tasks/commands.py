@@ -156,6 +156,7 @@ def _scrub(args: JobArguments) -> Body:
         "disable_snapshot": bool(args.no_snapshot),
         "skip_corrupted": bool(args.skip_corrupted),
         "check_data": not args.no_validate,
+        "reinsert_overflowed_ttl": False,
         "jobs": -1 if args.jobs is None else args.jobs,
         "keyspace_name": args.keyspace_name or "",
         "tables": args.tables or None,

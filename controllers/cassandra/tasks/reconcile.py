@@ -216,7 +216,9 @@ class TaskReconciler:
                 reference.pop("controller")
             owners.append(reference)
         labels = datacenter.labels(datacenter.datacenter_labels) | {Label.TASK_STATUS: LabelValue.TASK_ACTIVE}
-        spec = {
+        jobs = [job.model_dump(by_alias=True, exclude_unset=True) for job in task.spec.jobs]
+        spec: dict[str, Any] = {
+            "jobs": [{**job, "args": job.get("args") or {}} for job in jobs],
             "restartPolicy": task.spec.restart_policy or "OnFailure",
             "concurrencyPolicy": task.spec.concurrency_policy or "Forbid",
         }

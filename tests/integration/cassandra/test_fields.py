@@ -181,6 +181,8 @@ def upstream_objects(plane: Plane, datacenter: Json) -> list[Json]:
         for body in bodies:
             body["metadata"]["annotations"][Annotation.RESOURCE_HASH] = f"upstream {body['metadata']['name']}"
     for body in bodies:
+        # as it copies annotations of the datacenter to the seed Service, which we do not
+        body["metadata"]["annotations"]["upstream"] = "left this"
         for owner in body["metadata"].get("ownerReferences") or ():
             owner["uid"] = uid
     return bodies
@@ -224,7 +226,10 @@ def test_upstreams_objects_are_taken_over_and_no_pod_is_restarted(
     for (kind, name), before in adopted.items():
         after = plane.get(RESOURCES[kind], name)
         assert after.get("spec") == before.get("spec"), (kind, name)
+        assert after["metadata"].get("labels") == before["metadata"].get("labels"), (kind, name)
         notes = after["metadata"]["annotations"]
+        added = {key for key in notes if notes[key] != before["metadata"]["annotations"].get(key)}
+        assert added == {Annotation.ADOPTED_HASH}, (kind, name)
         theirs = before["metadata"]["annotations"][Annotation.RESOURCE_HASH]
         assert notes[Annotation.RESOURCE_HASH] == theirs
         assert notes[Annotation.ADOPTED_HASH] not in ("", theirs)
@@ -241,6 +246,7 @@ def test_upstreams_objects_are_taken_over_and_no_pod_is_restarted(
     for (kind, name), before in adopted.items():
         notes = plane.get(RESOURCES[kind], name)["metadata"]["annotations"]
         assert notes["who"] == "ours"
+        assert "upstream" not in notes
         assert Annotation.ADOPTED_HASH not in notes
         assert notes[Annotation.RESOURCE_HASH] != before["metadata"]["annotations"][Annotation.RESOURCE_HASH]
 

@@ -65,6 +65,7 @@ COMMANDS: list[tuple[str, str, Json, str, Json | None]] = [
             "disable_snapshot": True,
             "skip_corrupted": False,
             "check_data": True,
+            "reinsert_overflowed_ttl": False,
             "jobs": -1,
             "keyspace_name": "",
             "tables": None,

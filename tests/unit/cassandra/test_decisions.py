@@ -99,6 +99,24 @@ def test_all_nodes_healthy_settles_the_datacenter() -> None:
     assert status["nodeStatuses"][RUNNING[0].name]["hostID"] == f"host-{RUNNING[0].name}"
 
 
+@pytest.mark.parametrize(
+    ("status", "quorum", "said"),
+    [
+        pytest.param({}, True, True, id="a node is away and nobody wanted it"),
+        pytest.param({"Updating": "True"}, True, False, id="a node is away because it gets a new template"),
+        pytest.param({"Updating": "True"}, False, True, id="the others have no quorum"),
+        pytest.param({"ScalingUp": "False"}, True, True, id="what took nodes away is over"),
+    ],
+)
+def test_health_is_lost_by_what_nobody_wanted(status: dict[str, str], quorum: bool, said: bool) -> None:
+    seen = {each.name: gossip(RUNNING[:2]) for each in RUNNING}
+    observed = Observations(gossip=seen, quorum={each.name: quorum for each in RUNNING})
+    of = datacenter(status=conditions(Initialized="True", Ready="True", **status))
+    plan = decide(with_objects(snapshot(RUNNING, of=of, observed=observed)), NOW)
+    assert plan.sentence.startswith("waiting for health")
+    assert ("Healthy" in plan.conditions) is said
+
+
 def test_after_growth_there_is_one_cleanup_named_after_its_beginning() -> None:
     grown = datacenter(status=conditions(Ready="True", ScalingUp="True"))
     plan = decide(with_objects(snapshot(RUNNING, of=grown, observed=healthy())), NOW)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from controllers.cassandra.actions import AdvanceRack, CreateRack, ScaleRack, UpdateRack
+from controllers.cassandra.actions import AdvanceRack, CreateRack, LabelRack, ScaleRack, UpdateRack
 from controllers.cassandra.decide.health import fingerprint
 from controllers.cassandra.decide.objects import NameTaken
 from controllers.cassandra.decide.questions import Questions, questions
-from controllers.cassandra.decide.racks import Rollout, forced, rack_actions, repair, rollout
+from controllers.cassandra.decide.racks import Rollout, forced, label_actions, rack_actions, repair, rollout
 from controllers.cassandra.state import Memory, Observations, RackSet
 from missioncontrol.api.names import NodeState
 from tests.unit.cassandra.builders import NOW, datacenter, gossip, members, pod, rack_set, snapshot
@@ -40,6 +40,18 @@ def test_all_racks_grow_at_once_each_to_its_share() -> None:
 def test_a_statefulset_of_somebody_else_is_not_touched() -> None:
     with pytest.raises(NameTaken, match="demo-dc1-r2-sts exists"):
         rack_actions(snapshot(sets=[rack_set(1), rack_set(2, owner_uid="other"), rack_set(3)]))
+
+
+def test_a_statefulset_gets_its_own_labels_without_a_rolling_change() -> None:
+    of = datacenter(serverVersion="5.0.5", additionalLabels={"team": "a"})
+    whole = of.labels(of.rack_labels("r2"))
+    sets = [
+        rack_set(1, digest="old", labels={**of.labels(of.rack_labels("r1")), "theirs": "x"}),
+        rack_set(2, digest="old", labels={**whole, "app.kubernetes.io/version": "5.0.4"}),
+        rack_set(3, digest="old", owner_uid="other", labels={}),
+    ]
+    found = label_actions(snapshot(RUNNING, of=of, sets=sets))
+    assert found == [LabelRack("demo-dc1-r2-sts", {"app.kubernetes.io/version": "5.0.5"})]
 
 
 def test_the_first_different_rack_is_updated_when_all_is_healthy() -> None:

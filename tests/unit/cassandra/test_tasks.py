@@ -170,6 +170,7 @@ def test_a_task_that_has_begun_is_not_wrong_because_a_pod_has_gone() -> None:
                 "disable_snapshot": False,
                 "skip_corrupted": False,
                 "check_data": False,
+                "reinsert_overflowed_ttl": False,
                 "jobs": -1,
                 "keyspace_name": "",
                 "tables": None,
