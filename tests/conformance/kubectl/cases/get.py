@@ -193,7 +193,7 @@ lines(
 )
 lines(
     "get printed otherwise",
-    "get dbn --no-headers",
+    "get dbn --no-headers -o name",
     "get mcc --show-kind",
     "get mcc/alpha --show-kind",
     "get mcc --server-print=false",
