@@ -6,8 +6,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Suites that start control planes. The two long ones are each spread over as many processes as there are
-# processors, a file to one of them; the others run side by side, each in a process of its own.
+# processors, a file to one of them, the longest first; the others run side by side, each in a process of its own.
 SPREAD := tests/e2e tests/integration/cassandra
+LONGEST := $(addprefix tests/,e2e/test_crashes.py e2e/test_story.py \
+	$(addprefix integration/cassandra/,test_life.py test_replacements.py test_tasks.py))
+FILES = $(filter $1/%,$(LONGEST)) $(filter-out $(LONGEST),$(sort $(wildcard $1/test_*.py)))
 SUITES := tests/conformance tests/crash $(filter-out $(SPREAD),$(sort \
 	$(patsubst %/conftest.py,%,$(wildcard tests/integration/*/conftest.py)) \
 	tests/integration/local tests/integration/runtime))
@@ -67,7 +70,7 @@ side-by-side:
 
 spread/%:
 	@echo "$*"
-	@$(PYTEST) $* -q -n $(JOBS) --dist loadfile --durations=10 --durations-min=5
+	@$(PYTEST) $(call FILES,$*) -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
 suite/%:
 	@echo "$*"

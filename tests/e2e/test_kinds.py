@@ -63,6 +63,8 @@ def calls(environment: Environment, namespace: str, path: str) -> list[dict[str,
 
 
 def test_every_example_runs_to_its_end_one_after_the_other(environment: Environment, small: str) -> None:
+    # the second datacenter was rebuilt from the first one when it was made
+    before = {path: len(calls(environment, small, path)) for path in JOBS.values()}
     for name in (*JOBS, "rollingrestart"):
         planned = environment.kubectl(
             *("create", "-n", small, "-f", str(EXAMPLES / f"{name}.yaml")),
@@ -77,7 +79,7 @@ def test_every_example_runs_to_its_end_one_after_the_other(environment: Environm
         touched = status["plan"]["podsTouched"]
         assert [each["phase"] for each in status["datacenters"]] == ["Complete"] * touched, name
         assert sum(each["succeeded"] for each in status["datacenters"]) == touched, name
-        assert len(calls(environment, small, path)) == touched, name
+        assert len(calls(environment, small, path)) - before[path] == touched, name
     wait(environment, small, "rollingrestart/demo-restart")
     began = {
         item["spec"]["type"]: (item["status"]["startTime"], item["status"]["completionTime"])
