@@ -64,8 +64,11 @@ def throw(
     took = time.monotonic() - began
     told = f"{method} {path} {str(options)[:300]}: {answer.status_code} {answer.text[:300]}"
     assert took < SECONDS, told
-    # 500 is what kube-apiserver itself says, of a CRD as well, when an apply does not fit the schema
-    unfit = "failed to create typed patch object" in answer.text and method == "PATCH"
+    # 500 is what kube-apiserver itself says, of a CRD as well, when an apply does not fit the schema, and
+    # when a version is no number
+    unfit = (method == "PATCH" and "failed to create typed patch object" in answer.text) or (
+        method == "GET" and "strconv.ParseUint: parsing" in answer.text
+    )
     assert answer.status_code < 500 or answer.status_code == 504 or unfit, told
     if method == "HEAD":
         return answer

@@ -116,7 +116,6 @@ lines(
     "get missioncontrol -A -l stage",
     "get missioncontrol -A -l stage -o name",
     "get missioncontrol -l stage -o wide",
-    "get missioncontrol",
     "get dp -A -l stage",
     "get mcc alpha -A",
     "get dbn -A -l missioncontrol.io/cluster-name=beta",
