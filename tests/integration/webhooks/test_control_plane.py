@@ -107,13 +107,20 @@ async def test_who_asked_stays_whoever_changes_the_object(facade: Facade, planes
 
 
 async def test_every_wrong_field_is_told_at_once(facade: Facade, planes: tuple[str, str]) -> None:
-    body = a_stored(planes, ("0.k8sContext", "mars"), ("1.size", 3), ("1.datacenterName", "x"))
-    body["spec"]["k8ssandra"]["cassandra"]["datacenters"][1]["metadata"]["name"] = "dc1"
+    body = a_stored(planes, ("0.k8sContext", "mars"), ("1.size", 3))
+    body["spec"]["k8ssandra"]["cassandra"]["datacenters"][1]["metadata"] = {
+        "name": "dc1",
+        "namespace": "elsewhere",
+    }
 
     status = await facade.refused(STORED_CLUSTERS, body)
 
     assert status["code"] == 422
-    assert set(causes(status)) == {f"{DC}[0].k8sContext", f"{DC}[1].metadata.name", f"{DC}[1].datacenterName"}
+    assert set(causes(status)) == {
+        f"{DC}[0].k8sContext",
+        f"{DC}[1].metadata.name",
+        f"{DC}[1].metadata.namespace",
+    }
 
 
 async def test_a_person_does_not_write_the_storage(
