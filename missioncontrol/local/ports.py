@@ -16,7 +16,8 @@ from pathlib import Path
 from missioncontrol.local.errors import LocalError
 
 _LOWEST = 10_000
-_held: dict[int, socket.socket] = {}
+_held: dict[int, int] = {}
+"""The descriptors of claims, by port; the kernel closes them with the process."""
 _lock = threading.Lock()
 
 
@@ -64,5 +65,5 @@ def _claim(port: int) -> bool:
     if not is_free(port):
         claim.close()
         return False
-    _held[port] = claim
+    _held[port] = claim.detach()
     return True
