@@ -294,7 +294,8 @@ def another_replica(facade: Facade, folder: Path, *flags: str, store: str = "") 
     }
     argv = list(facade.argv)
     for flag, value in changes.items():
-        argv[argv.index(flag) + 1] = value
+        if flag in argv:  # some write no audit log
+            argv[argv.index(flag) + 1] = value
     argv += flags
     return replace(
         facade,
