@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from missioncontrol.cli.demo import own_command
+from tests.e2e.diagnosis import complaints
 
 UP_DEADLINE = 300.0
 
@@ -76,6 +77,18 @@ def call(
 ) -> Ran:
     done = subprocess.run(argv, input=stdin or "", capture_output=True, text=True, timeout=timeout, env=env)
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure: what was not well in the environment, for it is gone when somebody reads this."""
+    report = yield
+    environment = getattr(item, "funcargs", {}).get("environment")
+    if report.failed and isinstance(environment, Environment):
+        report.sections.append(("environment", "\n".join(complaints(environment))))
+    return report
 
 
 @pytest.fixture(scope="session")
