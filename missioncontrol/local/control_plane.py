@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from missioncontrol.local import probes, processes
@@ -26,6 +27,7 @@ _ISSUER = "https://kubernetes.default.svc.cluster.local"
 # Dual stack, because Services may ask for ipFamilyPolicy RequireDualStack.
 _SERVICE_ADDRESSES = "10.96.0.0/16,fd00:96::/112"
 _START_TIMEOUT = 60.0
+_STEADY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,13 +340,17 @@ class ControlPlane:
         )
 
     def _scheduler(self) -> Server:
-        return self._server(
+        server = self._server(
             "kube-scheduler",
             self._programs.kube_scheduler,
             self._controller_flags("kube-scheduler", self.ports.scheduler),
             probe=self._controller_probe(self.ports.scheduler),
             urls={"metrics": f"https://127.0.0.1:{self.ports.scheduler}/metrics"},
         )
+        # It ends itself (1.36: "Scheduler cache is corrupted") when a pod was deleted and made again under
+        # the same name, as a StatefulSet does, while its watch was away. Kubelet would start it again.
+        restarts = (sys.executable, "-I", "-S", str(Path(__file__).with_name("restarts.py")))
+        return replace(server, argv=(*restarts, str(_STEADY_SECONDS), *server.argv))
 
     def _controller_flags(self, component: str, port: int) -> dict[str, object]:
         config = self._component_kubeconfig(component)

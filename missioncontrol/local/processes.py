@@ -35,15 +35,28 @@ class Identity:
 def identify(pid: int) -> Identity | None:
     """The process that has this pid now; None when there is none, or only its zombie."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = _stat(pid)
         argv = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The second field is the program's name in brackets and may itself hold spaces and brackets.
-    fields = stat.rpartition(")")[2].split()
     if fields[0] in ("Z", "X"):
         return None
     return Identity(pid=pid, started=int(fields[19]), argv=tuple(_decode_argv(argv)))
+
+
+def parent_of(pid: int) -> int | None:
+    """The pid of the process that this one is a child of; None when it has ended."""
+    try:
+        return int(_stat(pid)[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on (proc(5), /proc/pid/stat, the third field)."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    # The second field is the program's name in brackets and may itself hold spaces and brackets.
+    return stat.rpartition(")")[2].split()
 
 
 def _decode_argv(cmdline: bytes) -> list[str]:
@@ -159,7 +172,20 @@ def wait_until_ended(identity: Identity, timeout: float) -> bool:
 
 
 def proportional_memory(pid: int) -> int:
-    """Bytes of memory that a process accounts for, shared pages divided among those who share them."""
+    """Bytes of memory that a process and its children account for, shared pages divided among those who
+    share them.
+    """
+    return sum(_proportional_memory(each) for each in (pid, *_children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _proportional_memory(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except (FileNotFoundError, ProcessLookupError, PermissionError):

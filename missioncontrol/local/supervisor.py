@@ -89,7 +89,11 @@ class Supervisor:
     def end_strays(self) -> list[int]:
         """End what this environment started but does not remember: its command was killed in between."""
         known = {c.pid for c in self._state.components if self.is_running(c.name)}
-        strays = [p for p in find_marked(self._file.directory) if p.pid not in known]
+        strays = [
+            found
+            for found in find_marked(self._file.directory)
+            if found.pid not in known and processes.parent_of(found.pid) not in known
+        ]
         for stray in strays:
             processes.stop(stray, grace=0, kill=True)
         return [stray.pid for stray in strays]
