@@ -89,19 +89,18 @@ class Supervisor:
     def end_strays(self) -> list[int]:
         """End what this environment started but does not remember: its command was killed in between."""
         known = {c.pid for c in self._state.components if self.is_running(c.name)}
-        strays = [
-            found
-            for found in find_marked(self._file.directory)
-            if found.pid not in known and processes.parent_of(found.pid) not in known
-        ]
+        strays = [p for p in find_marked(self._file.directory) if p.pid not in known]
         for stray in strays:
             processes.stop(stray, grace=0, kill=True)
         return [stray.pid for stray in strays]
 
 
 def find_marked(directory: Path) -> list[Identity]:
-    """Every process that the environment in this folder started, and none that it did not."""
-    found: list[Identity] = []
+    """Every process that the environment in this folder started, and none that it did not.
+
+    A child of such a process is not among them: it ends with its parent.
+    """
+    found: dict[int, Identity] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -113,8 +112,8 @@ def find_marked(directory: Path) -> list[Identity]:
             continue  # it ended, or is not ours to look at
         identity = processes.identify(int(entry.name))
         if identity is not None and is_marked(environ, directory):
-            found.append(identity)
-    return found
+            found[identity.pid] = identity
+    return [identity for pid, identity in found.items() if processes.parent_of(pid) not in found]
 
 
 def wait_all_ready(supervisor: Supervisor, components: Iterable[Component]) -> None:
