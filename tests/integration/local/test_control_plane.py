@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +81,52 @@ def test_the_controllers_act(
         while admin.find(f"/api/v1/namespaces/{namespace}/pods/one-0") is None:
             assert time.monotonic() < deadline, "the StatefulSet controller made no pod"
             time.sleep(0.1)
+
+
+def test_pods_are_scheduled_after_a_pod_was_made_again_unseen_by_the_scheduler(
+    control_plane_with_controllers: ControlPlane, make_namespace: Callable[[ControlPlane], str]
+) -> None:
+    """kube-scheduler 1.36 takes the new pod for an update of the old one, and ends itself."""
+    plane = control_plane_with_controllers
+    pods = f"/api/v1/namespaces/{make_namespace(plane)}/pods"
+    scheduler = plane.processes["kube-scheduler"].pid
+    program = int(Path(f"/proc/{scheduler}/task/{scheduler}/children").read_text())
+    with plane.admin_client() as admin:
+        admin.request("POST", "/api/v1/nodes", NODE)
+        try:
+            admin.request("POST", pods, POD)
+            wait_for_node(admin, pods)
+            os.kill(program, signal.SIGSTOP)
+            plane.stop_component("kube-apiserver", kill=True)
+            plane.start_component("kube-apiserver")
+            plane.wait_component("kube-apiserver")
+            admin.request("DELETE", f"{pods}/one", query={"gracePeriodSeconds": "0"})
+            admin.request("POST", pods, POD)
+            os.kill(program, signal.SIGCONT)
+            wait_for_node(admin, pods)
+        finally:
+            admin.request("DELETE", "/api/v1/nodes/one")
+
+
+NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "one"},
+    "status": {"allocatable": {"cpu": "1", "memory": "1Gi", "pods": "10"}},
+}
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "one"},
+    "spec": {
+        "containers": [{"name": "main", "image": "none"}],
+        "tolerations": [{"operator": "Exists"}],  # nobody reports of the node, which is tainted for it
+    },
+}
+
+
+def wait_for_node(admin: AdminClient, pods: str) -> None:
+    deadline = time.monotonic() + 60
+    while not admin.get(f"{pods}/one")["spec"].get("nodeName"):
+        assert time.monotonic() < deadline, "the pod is not scheduled"
+        time.sleep(0.1)
