@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ Told = tuple[str, str]
 _BLOCK = re.compile(r"^([^\n]+):\n```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CALL = re.compile(r"MGMT (\S+)\s+(?:POST|DELETE) (\S+?)(?: (\{.*\}))? -> \d+")
 _EVENT = re.compile(r"API\s+event (Normal|Warning) (\w+):")
+_CONDITIONS = re.compile(r"cassandradatacenters/status \S+: (?:\w+: .*; )?conditions (\w+)=(True|False)")
 _REPEATED = ("/ops/seeds/reload", "/ops/auth/role", "/ops/node/fullquerylogging")
 _ADDRESS = re.compile(r"\b10\.\d+\.\d+\.\d+\b")
 
@@ -38,6 +40,8 @@ class Story:
     """The objects as they were at the end, for tasks."""
     calls: tuple[Call, ...]
     events: frozenset[Told]
+    conditions: Mapping[str, str]
+    """What became of those conditions of datacenters that changed on the way, by type."""
 
 
 def read_story(number: str, *, namespace: str) -> Story:
@@ -58,6 +62,7 @@ def read_story(number: str, *, namespace: str) -> Story:
             comparable_call(node, path, body) for node, path, body in _CALL.findall(text) if counts(path)
         ),
         events=frozenset(_EVENT.findall(text)),
+        conditions=dict(_CONDITIONS.findall(text)),
     )
 
 
@@ -86,5 +91,6 @@ def _kept(body: Json, keys: tuple[str, ...]) -> Json:
 
 
 def _shape(pod: Json) -> Json:
-    drawn = ("jobId", "startTime", "completionTime")
+    # the words of an error are the node's
+    drawn = ("jobId", "startTime", "completionTime", "error")
     return {key: bool(value) if key in drawn else value for key, value in pod.items()}

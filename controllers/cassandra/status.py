@@ -60,6 +60,9 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
         old = before.get(key)
         if old == value or (not value and not old and value is not None and key not in before):
             continue
+        if value == []:
+            # upstream stores no empty lists
+            value = None
         if key == "nodeStatuses" and isinstance(old, Mapping):
             gone = dict.fromkeys(old.keys() - value.keys())
             value = {**value, **gone}

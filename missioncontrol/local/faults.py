@@ -10,7 +10,7 @@ from missioncontrol.local.errors import LocalError
 from missioncontrol.local.layout import SIMULATOR
 from missioncontrol.local.state import State
 
-FAULTS = ("crash", "hang", "refuse-start", "fail-job", "old-api", "lose-disk", "clear")
+FAULTS = ("crash", "hang", "refuse-start", "fail-job", "old-api", "unready", "lose-disk", "clear")
 
 
 def inject(state: State, *, plane: str, namespace: str, pod: str, fault: str) -> None:

@@ -94,10 +94,12 @@ async def _simulate(
     machines = Informer(client, NODES, KubernetesNode)
     nodes = simulated_nodes(settings)
     clock = time.time
+    tenants = Tenants(store)
     kubelet = Kubelet(
         client,
         settings=settings,
         store=store,
+        tenants=tenants,
         nodes=nodes,
         pod_informer=pods,
         claim_informer=claims,
@@ -108,7 +110,7 @@ async def _simulate(
     context = Context(
         settings=settings,
         store=store,
-        tenants=Tenants(store),
+        tenants=tenants,
         clock=clock,
         find_pod=pods.get,
         seeds=SeedResolver(client, pod_informer=pods, slice_informer=slices),

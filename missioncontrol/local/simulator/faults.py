@@ -15,15 +15,17 @@ class NoSuchPod(Exception):
 def inject(context: Context, *, namespace: str, pod: str, fault: str) -> None:
     """Bring a fault upon a pod; ValueError for an unknown one.
 
-    `crash` ends the container once, `lose-disk` its data with it; `hang`, `refuse-start`, `fail-job` and
-    `old-api` (a management API without asynchronous jobs) stay, also for later pods of that name, until
-    `clear`.
+    `crash` ends the container once, `lose-disk` its data with it; `hang`, `refuse-start`, `fail-job`,
+    `old-api` (a management API without asynchronous jobs) and `unready` (the readiness probe fails) stay,
+    also for later pods of that name, until `clear`.
     """
     now = context.clock()
     if fault == "clear":
         context.tenants.clear_faults(namespace, pod)
+        context.wake(namespace, pod, 0.0)
     elif fault in LASTING:
         context.tenants.set_fault(namespace, pod, fault, now)
+        context.wake(namespace, pod, 0.0)
     elif fault in ONE_SHOT:
         found = context.find_pod(namespace, pod)
         process = found and context.store.stop(

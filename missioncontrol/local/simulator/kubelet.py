@@ -16,6 +16,7 @@ from missioncontrol.local.simulator import pod_status, pods
 from missioncontrol.local.simulator.ring import Process, State
 from missioncontrol.local.simulator.settings import Settings, SimulatedNode
 from missioncontrol.local.simulator.store import Store
+from missioncontrol.local.simulator.tenants import Tenants
 from missioncontrol.local.simulator.views import Claim, Pod
 from missioncontrol.local.simulator.workers import Key, work
 
@@ -33,6 +34,7 @@ class Kubelet:
         *,
         settings: Settings,
         store: Store,
+        tenants: Tenants,
         nodes: Mapping[str, SimulatedNode],
         pod_informer: Informer[Pod],
         claim_informer: Informer[Claim],
@@ -41,6 +43,7 @@ class Kubelet:
         self.client = client
         self.settings = settings
         self.store = store
+        self.tenants = tenants
         self.nodes = nodes
         self.pods = pod_informer
         self.claims = claim_informer
@@ -91,7 +94,8 @@ class Kubelet:
     async def _write(self, pod: Pod, process: Process, now: float) -> None:
         meta = pod.metadata
         url = self.settings.management_url(meta.namespace, meta.name)
-        patch = pod_status.patch(pod, process, now=now, management_url=url)
+        probe_fails = "unready" in self.tenants.faults(meta.namespace, meta.name)
+        patch = pod_status.patch(pod, process, now=now, management_url=url, probe_fails=probe_fails)
         if patch is None:
             return
         response = await self.client.request(

@@ -21,9 +21,14 @@ PULL_FAILED = "ImagePullBackOff"
 WAITING_FOR_INIT = "PodInitializing"
 
 
-def patch(pod: Pod, process: Process, *, now: float, management_url: str) -> dict[str, Any] | None:
-    """What has to be written so that the server shows the truth; None when it does."""
-    wanted = status(pod, process, now=now)
+def patch(
+    pod: Pod, process: Process, *, now: float, management_url: str, probe_fails: bool = False
+) -> dict[str, Any] | None:
+    """What has to be written so that the server shows the truth; None when it does.
+
+    `probe_fails` is for a node that runs, and whose readiness probe is not answered.
+    """
+    wanted = status(pod, process, now=now, probe_fails=probe_fails)
     annotate = (
         wanted["phase"] == "Running"
         and pods.is_cassandra(pod)
@@ -37,17 +42,18 @@ def patch(pod: Pod, process: Process, *, now: float, management_url: str) -> dic
     return {"metadata": metadata, "status": wanted}
 
 
-def status(pod: Pod, process: Process, *, now: float) -> dict[str, Any]:
+def status(pod: Pod, process: Process, *, now: float, probe_fails: bool = False) -> dict[str, Any]:
     spec = pod.spec
     initialized = not any(pods.broken(c.image) for c in spec.init_containers)
     init = _init_statuses(spec.init_containers, process)
-    containers = [_status(c, process, initialized=initialized, now=now) for c in spec.containers]
+    running = process.running(now) and not probe_fails
+    containers = [_status(c, process, initialized=initialized, running=running) for c in spec.containers]
     ready = initialized and all(c["ready"] for c in containers)
     waiting = any("waiting" in c["state"] for c in containers)
     created = _time(process.created_at)
     changed = created
     if pods.is_cassandra(pod):
-        changed = _time(process.ready_at if ready else process.changed_at)
+        changed = _time(now if probe_fails else process.ready_at if ready else process.changed_at)
     generation = pod.metadata.generation
     conditions = [
         _condition("PodReadyToStartContainers", True, created),
@@ -93,7 +99,9 @@ def _init_statuses(containers: Iterable[ContainerSpec], process: Process) -> lis
     return found
 
 
-def _status(container: ContainerSpec, process: Process, *, initialized: bool, now: float) -> dict[str, Any]:
+def _status(
+    container: ContainerSpec, process: Process, *, initialized: bool, running: bool
+) -> dict[str, Any]:
     if not initialized:
         return _container(container, process, {"waiting": {"reason": WAITING_FOR_INIT}}, ready=False)
     if pods.broken(container.image):
@@ -102,7 +110,7 @@ def _status(container: ContainerSpec, process: Process, *, initialized: bool, no
     if container.name != pods.CASSANDRA:
         return _container(container, process, {"running": {"startedAt": created}}, ready=True)
     began = _time(process.crashed_at) if process.crashed_at else created
-    found = _container(container, process, {"running": {"startedAt": began}}, ready=process.running(now))
+    found = _container(container, process, {"running": {"startedAt": began}}, ready=running)
     found["restartCount"] = process.restarts
     if process.crashed_at:
         found["lastState"] = {

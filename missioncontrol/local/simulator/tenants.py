@@ -16,7 +16,7 @@ from missioncontrol.local.simulator.store import Store
 NETWORK_TOPOLOGY = "org.apache.cassandra.locator.NetworkTopologyStrategy"
 LOCAL_KEYSPACES = ("system_schema", "system")
 ONE_SHOT = frozenset({"crash", "lose-disk"})
-LASTING = frozenset({"hang", "refuse-start", "fail-job", "old-api"})
+LASTING = frozenset({"hang", "refuse-start", "fail-job", "old-api", "unready"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from tests.processes import Operator, Simulator, call, eventually, install
 
 Json = dict[str, Any]
 
+pytest.register_assert_rewrite("tests.integration.cassandra.narrator")
+
 
 class OperatorProcess(Operator):
     """cass-operator as a process of its own that tests may kill."""

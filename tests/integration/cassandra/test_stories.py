@@ -4,102 +4,19 @@ same ends of tasks, and no event of upstream's missing. What differs on purpose 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from missioncontrol.api.names import EventReason, Label
-from missioncontrol.api.resources import CASSANDRA_TASKS, PODS
-from tests.cassandra_stories import (
-    Call,
-    Json,
-    Story,
-    Told,
-    comparable_call,
-    comparable_status,
-    counts,
-    read_story,
+from missioncontrol.api.names import EventReason, Label, LabelValue
+from missioncontrol.api.resources import (
+    CASSANDRA_DATACENTERS,
+    CASSANDRA_TASKS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    SCHEDULED_TASKS,
+    SERVICES,
+    STATEFUL_SETS,
 )
-from tests.integration.cassandra.conftest import OperatorProcess, Plane
+from tests.integration.cassandra.conftest import Json, OperatorProcess, Plane
+from tests.integration.cassandra.narrator import Narrator, assert_same_metadata
 from tests.processes import eventually
-
-# upstream reconciles once more than it has seen, and writes hashes of changed numbers of nodes
-UPSTREAM_ALONE = {("Warning", "ReconcileFailed"), ("Normal", "UpdatingRack")}
-OURS_ALONE = {
-    ("Normal", EventReason.TASK_STARTED.value),
-    ("Normal", EventReason.TASK_COMPLETE.value),
-    ("Warning", EventReason.TASK_FAILED.value),
-}
-
-
-class Narrator:
-    """Tells stories to one datacenter and keeps what came of them."""
-
-    def __init__(self, plane: Plane) -> None:
-        self.plane = plane
-        self._told: set[Told] = set()
-        self._heard = 0
-
-    def story(self, number: str) -> Story:
-        found = read_story(number, namespace=self.plane.namespace)
-        self._told |= found.events
-        return found
-
-    def begin(self, number: str) -> None:
-        """Make the datacenter of a story and wait until it is ready."""
-        [body] = self.story(number).inputs
-        spec = {key: value for key, value in body["spec"].items() if key != "clusterName"}
-        self.plane.create_datacenter(body["metadata"]["name"], **spec)
-        self.plane.wait_settled()
-
-    def patch(self, number: str) -> Story:
-        """The story of a changed datacenter."""
-        story = self.story(number)
-        [patch] = story.inputs
-        self.plane.patch_datacenter(patch)
-        self.plane.wait_settled()
-        return story
-
-    def task(self, number: str) -> Story:
-        """The story of one task, which has to end as upstream's did."""
-        story = self.story(number)
-        [body], [ending] = story.inputs, story.endings
-        name = body["metadata"]["name"]
-        self.plane.admin.request("POST", CASSANDRA_TASKS.path(self.plane.namespace), body)
-        self.plane.wait_task(name)
-
-        def ended_with_its_label() -> Json | None:
-            found = self.plane.get(CASSANDRA_TASKS, name)
-            return found if found["metadata"]["labels"][Label.TASK_STATUS] != "active" else None
-
-        ended = eventually(ended_with_its_label, f"{name} is no active task any more")
-        assert comparable_status(ended["status"]) == comparable_status(ending["status"])
-        assert ended["metadata"]["labels"] == ending["metadata"]["labels"]
-        owners = [
-            {key: value for key, value in owner.items() if key != "uid"}
-            for owner in ended["metadata"]["ownerReferences"]
-        ]
-        assert owners == ending["metadata"]["ownerReferences"]
-        return story
-
-    def new_calls(self) -> list[Call]:
-        """The calls since the last look."""
-        found = self.plane.calls("")
-        fresh, self._heard = found[self._heard :], len(found)
-        return [
-            comparable_call(each["pod"], each["path"], each.get("body"))
-            for each in fresh
-            if each["method"] != "GET" and counts(each["path"])
-        ]
-
-    def assert_told(self, besides: Iterable[Told] = ()) -> None:
-        """Every event of the stories was told, and no other."""
-
-        def events() -> set[Told]:
-            return {(each["type"], each["reason"]) for each in self.plane.events()} - OURS_ALONE
-
-        expected = self._told - UPSTREAM_ALONE
-        eventually(lambda: expected <= events(), f"the events {expected}")
-        found = {told for told in events() - UPSTREAM_ALONE if told[1] in set(EventReason)}
-        assert found == expected | set(besides)
 
 
 def test_jobs_of_all_kinds_ask_nodes_for_the_same(operator: OperatorProcess, plane: Plane) -> None:
@@ -109,7 +26,56 @@ def test_jobs_of_all_kinds_ask_nodes_for_the_same(operator: OperatorProcess, pla
     assert set(map(repr, narrator.new_calls())) == set(map(repr, narrator.story("01").calls))
     for number in ("15", "17", "19", "21", "27"):
         assert list(narrator.task(number).calls) == narrator.new_calls(), number
-    narrator.assert_told()
+
+    story = narrator.story("25")
+    [body], [upstreams] = story.inputs, story.endings
+    ended = narrator.run(body)
+    assert ended["spec"] == upstreams["spec"]
+    assert list(story.calls) == narrator.new_calls()
+    # upstream's stays active for ever, with whatever waits for it
+    assert ended["metadata"]["labels"] == {
+        **upstreams["metadata"]["labels"],
+        Label.TASK_STATUS: LabelValue.TASK_COMPLETED,
+    }
+
+    story = narrator.story("29")
+    [body], [upstreams] = story.inputs, story.endings
+    found, task = scheduled(narrator, body)
+    assert_same_metadata(found, upstreams)
+    assert set(found["status"]) == set(upstreams["status"])
+    assert list(story.calls) == narrator.new_calls()
+    details = {key: value for key, value in upstreams["spec"]["taskDetails"].items() if key != "name"}
+    assert task["spec"] == {**details, "concurrencyPolicy": "Forbid", "restartPolicy": "OnFailure"}
+    narrator.assert_told(besides=[("Normal", EventReason.CREATE_CASSANDRA_TASK.value)])
+
+
+def scheduled(narrator: Narrator, body: Json) -> tuple[Json, Json]:
+    """A schedule whose last time is long ago, and the task that makes up for it, when it has ended."""
+    plane, name = narrator.plane, body["metadata"]["name"]
+    plane.admin.request("POST", SCHEDULED_TASKS.path(plane.namespace), body)
+    eventually(
+        lambda: plane.get(SCHEDULED_TASKS, name).get("status", {}).get("nextSchedule"), "it is understood"
+    )
+    path = f"{SCHEDULED_TASKS.path(plane.namespace, name)}/status"
+    missed = {"status": {"lastExecution": "2020-02-02T02:02:02Z"}}
+    plane.admin.request("PATCH", path, missed, content_type="application/merge-patch+json")
+    [task] = eventually(
+        lambda: [
+            each for each in plane.list(CASSANDRA_TASKS) if each["metadata"]["name"].startswith(f"{name}-")
+        ],
+        "the task is made",
+    )
+    # named after the time that it was for
+    assert task["metadata"]["name"] == f"{name}-1580608980"
+
+    def counted() -> Json | None:
+        found = plane.get(SCHEDULED_TASKS, name)
+        return found if found["status"]["lastExecution"] != missed["status"]["lastExecution"] else None
+
+    found = eventually(counted, "it is noted that the task was made")
+    # before it makes another one
+    plane.delete(SCHEDULED_TASKS, name)
+    return found, plane.wait_task(task["metadata"]["name"])
 
 
 def test_restarts_and_changes_reach_nodes_in_the_same_order(operator: OperatorProcess, plane: Plane) -> None:
@@ -125,6 +91,9 @@ def test_restarts_and_changes_reach_nodes_in_the_same_order(operator: OperatorPr
     assert list(narrator.task("45").calls) == narrator.new_calls()
     plane.wait_settled()
     assert list(narrator.patch("07").calls) == narrator.new_calls()
+    assert_a_touched_datacenter_is_left_alone(narrator, operator)
+    assert_lost_objects_come_back(narrator)
+    assert_a_node_that_is_not_ready_is_no_seed(narrator)
     story = narrator.story("37")
     plane.delete(PODS, "demo-dc1-rack2-sts-0")
     eventually(lambda: list(story.calls) == narrator.new_calls(), "the deleted pod's node is started again")
@@ -135,6 +104,58 @@ def test_restarts_and_changes_reach_nodes_in_the_same_order(operator: OperatorPr
     eventually(lambda: not plane.pods(), "all nodes are stopped")
     assert sorted(map(repr, story.calls)) == sorted(map(repr, narrator.new_calls()))
     narrator.assert_told()
+
+
+def assert_a_touched_datacenter_is_left_alone(narrator: Narrator, operator: OperatorProcess) -> None:
+    """Story 09. Upstream writes the seed Service, the users and the status."""
+    plane, story = narrator.plane, narrator.story("09")
+    before = versions(plane)
+    passes = operator.passes
+    touched = plane.patch_datacenter(story.inputs[0])["metadata"]["resourceVersion"]
+    eventually(lambda: operator.passes > passes and operator.idle, "the operator has looked again")
+    assert versions(plane) == before
+    assert plane.get(CASSANDRA_DATACENTERS, "dc1")["metadata"]["resourceVersion"] == touched
+    assert list(story.calls) == narrator.new_calls()
+
+
+def versions(plane: Plane) -> dict[str, str]:
+    found = [each for kind in (SERVICES, STATEFUL_SETS, PODS) for each in plane.list(kind)]
+    return {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in found}
+
+
+def assert_lost_objects_come_back(narrator: Narrator) -> None:
+    plane, story = narrator.plane, narrator.story("39")
+    budget = plane.get(POD_DISRUPTION_BUDGETS, "dc1-pdb")["spec"]
+    service = plane.get(SERVICES, "demo-seed-service")["spec"]
+    plane.delete(POD_DISRUPTION_BUDGETS, "dc1-pdb")
+    plane.delete(SERVICES, "demo-seed-service")
+    back = eventually(lambda: plane.find(POD_DISRUPTION_BUDGETS, "dc1-pdb"), "the budget is back")
+    assert back["spec"] == budget
+    back = eventually(lambda: plane.find(SERVICES, "demo-seed-service"), "the Service is back")
+    assert back["spec"] == service
+    assert list(story.calls) == narrator.new_calls()
+    narrator.assert_conditions(story)
+
+
+def assert_a_node_that_is_not_ready_is_no_seed(narrator: Narrator) -> None:
+    plane, story = narrator.plane, narrator.story("35")
+    names = [f"demo-dc1-rack{number}-sts-0" for number in (1, 2, 3)]
+    narrator.new_reloads()
+    plane.simulator.fault(plane.namespace, names[0], "unready")
+    eventually(lambda: labels(plane, names[0]) == ("Started-not-Ready", None), "it is no seed")
+    eventually(lambda: narrator.new_reloads() == names[1:], "the others are told")
+    plane.simulator.fault(plane.namespace, names[0], "clear")
+    eventually(lambda: labels(plane, names[0]) == ("Started", "true"), "it is a seed again")
+    eventually(lambda: narrator.new_reloads() == names, "all are told")
+    plane.wait_settled()
+    assert list(story.calls) == narrator.new_calls()
+    # that one is away is told; upstream says nothing as long as the others have a quorum
+    narrator.assert_conditions(story, besides=["Healthy"])
+
+
+def labels(plane: Plane, pod: str) -> tuple[str, str | None]:
+    found = plane.get(PODS, pod)["metadata"]["labels"]
+    return found[Label.NODE_STATE], found.get(Label.SEED_NODE)
 
 
 def test_nodes_leave_in_the_same_order(operator: OperatorProcess, plane: Plane) -> None:

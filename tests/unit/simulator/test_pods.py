@@ -176,6 +176,13 @@ def test_the_pod_is_ready_when_cassandra_is(
     assert conditions["Ready"] == conditions["ContainersReady"] == str(ready), says
 
 
+def test_a_node_whose_probe_fails_runs_and_is_not_ready() -> None:
+    running = process(state=State.STARTED, ready_at=1002.0)
+    status = pod_status.status(view(pod_object()), running, now=1010.0, probe_fails=True)
+    assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "False"
+    assert "running" in status["containerStatuses"][0]["state"]
+
+
 def test_a_crash_shows_in_the_container() -> None:
     status = pod_status.status(view(pod_object()), process(restarts=2, crashed_at=1005.0), now=1006.0)
     cassandra = status["containerStatuses"][0]
