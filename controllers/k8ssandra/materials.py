@@ -48,6 +48,8 @@ class Materials:
             needed = ((store.secret, store.key), (store.password_secret, store.password_key))
             for name, key in needed:
                 of = f"of the {store.connections} {store.name}"
+                if not name:
+                    return f"spec.cassandra.{store.connections}EncryptionStores names no Secret {of}"
                 if name not in self.secrets:
                     return f"there is no Secret {name} {of} in the namespace of the cluster"
                 if key not in self.secrets[name]:

@@ -32,7 +32,7 @@ class ContainerImage(KubeModel):
     registry: str | None = Field(None, description="Registry, such as docker.io.")
     repository: str | None = Field(None, description="Repository in the registry.")
     name: str | None = Field(None, description="Name of the image.")
-    tag: str | None = Field(None, description="Tag of the image.")
+    tag: str = Field("latest", description="Tag of the image.")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
         None, description="When the image is pulled: Always, IfNotPresent or Never."
     )
@@ -106,11 +106,11 @@ class VectorTelemetry(KubeModel):
 
     enabled: bool | None = Field(None, description="Run Vector beside Cassandra.")
     resources: ResourceRequirements | None = Field(None, description="CPU and memory of its container.")
-    image: ContainerImage | None = Field(None, description="Image of Vector.")
-    scrape_interval: str | None = Field(None, description="How often metrics are read, such as 30s.")
-    config: LocalObjectReference | None = Field(
-        None, description="Deprecated: ConfigMap with its configuration."
+    image: str | None = Field(None, description="Image of Vector; the one of the system logger if unset.")
+    scrape_interval: str | None = Field(
+        None, description="How often metrics are read, such as 30s (the default) or 1m30s."
     )
+    config: str | None = Field(None, description="Settings of Vector outside of its components, in TOML.")
     components: VectorComponents | None = Field(None, description="Parts to add to its pipeline.")
 
 
@@ -130,6 +130,32 @@ class TelemetryEndpoint(KubeModel):
     tls: TelemetryTls | None = Field(None, description="Files of TLS.")
 
 
+RelabelAction = Literal[
+    "replace",
+    "Replace",
+    "keep",
+    "Keep",
+    "drop",
+    "Drop",
+    "hashmod",
+    "HashMod",
+    "labelmap",
+    "LabelMap",
+    "labeldrop",
+    "LabelDrop",
+    "labelkeep",
+    "LabelKeep",
+    "lowercase",
+    "Lowercase",
+    "uppercase",
+    "Uppercase",
+    "keepequal",
+    "KeepEqual",
+    "dropequal",
+    "DropEqual",
+]
+
+
 class Relabel(KubeModel):
     """A relabelling rule, in the manner of Prometheus."""
 
@@ -139,7 +165,9 @@ class Relabel(KubeModel):
     regex: str | None = Field(None, description="What the joined values are matched with.")
     modulus: Int64 | None = Field(None, description="Modulus for the action hashmod.")
     replacement: str | None = Field(None, description="What is written; may refer to groups of regex.")
-    action: str = Field("replace", description="What is done on a match: replace, keep, drop and others.")
+    action: RelabelAction = Field(
+        "replace", description="What is done on a match: replace, keep, drop and others."
+    )
 
 
 class CassandraTelemetry(KubeModel):

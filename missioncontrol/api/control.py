@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from missioncontrol.api.model import LIST_ATOMIC, Int32, KubeModel, ObjectReference, StatusCondition, Time
+from missioncontrol.api.model import LIST_ATOMIC, Int32, KubeModel, ObjectReference, TaskCondition, Time
 
 # A policy is any string, as in upstream's definitions: manifests with an empty one exist.
 FORBIDDING: Final = (None, "", "Forbid")
@@ -103,7 +103,7 @@ class CassandraTaskStatus(KubeModel):
     active: int | None = Field(None, description="1 while the task runs.")
     succeeded: int | None = Field(None, description="Pods on which the job succeeded.")
     failed: int | None = Field(None, description="Pods on which the job failed.")
-    conditions: Annotated[list[StatusCondition], LIST_ATOMIC] = Field(
+    conditions: Annotated[list[TaskCondition], LIST_ATOMIC] = Field(
         default_factory=list, description="Running, Complete, Failed and others."
     )
     pod_statuses: dict[str, PodTaskStatus] | None = Field(

@@ -81,8 +81,8 @@ IMMUTABLE = Rule("self == oldSelf", "cannot be changed once it is set")
 class CoreType:
     """The schema of a Kubernetes type, by its OpenAPI name; taken from a snapshot when schemas are emitted.
 
-    ``drop_list_maps`` names arrays inside the type whose list-map markers must go (upstream does so for
-    container ports, to let users give partial entries).
+    ``drop_list_maps`` names arrays inside the type, by the member they are in, whose list-map markers must go
+    (upstream does so for the ports of a pod template's containers, to let users give partial entries).
     """
 
     name: str
@@ -105,6 +105,9 @@ def list_map(*keys: str) -> Schema:
 LIST_ATOMIC = Schema({"x-kubernetes-list-type": "atomic"})
 LIST_SET = Schema({"x-kubernetes-list-type": "set"})
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_CONDITION_TYPE = rf"^({_LABEL}(\.{_LABEL})*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+_CONDITION_REASON = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
 _NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
 _QUANTITY_PATTERN = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
 
@@ -122,9 +125,12 @@ PersistentVolumeClaimSpec = Annotated[
 ]
 PodTemplateSpec = Annotated[
     dict[str, Any],
-    CoreType("io.k8s.api.core.v1.PodTemplateSpec", drop_list_maps=("ports", "topologySpreadConstraints")),
+    CoreType(
+        "io.k8s.api.core.v1.PodTemplateSpec",
+        drop_list_maps=("containers.ports", "initContainers.ports", "spec.topologySpreadConstraints"),
+    ),
 ]
-Container = Annotated[dict[str, Any], CoreType("io.k8s.api.core.v1.Container", drop_list_maps=("ports",))]
+Container = Annotated[dict[str, Any], CoreType("io.k8s.api.core.v1.Container")]
 EnvVar = Annotated[dict[str, Any], CoreType("io.k8s.api.core.v1.EnvVar")]
 Volume = Annotated[dict[str, Any], CoreType("io.k8s.api.core.v1.Volume")]
 Affinity = Annotated[dict[str, Any], CoreType("io.k8s.api.core.v1.Affinity")]
@@ -161,7 +167,9 @@ class ObjectReference(KubeModel):
 class SecretKeyRef(KubeModel):
     """A key of a Secret in the same namespace."""
 
-    name: str = Field(min_length=1, description="Name of the Secret.")
+    schema_extra = {"x-kubernetes-map-type": "atomic"}
+
+    name: str = Field("", description="Name of the Secret.")
     key: str | None = Field(None, description="Key inside the Secret.")
 
 
@@ -177,6 +185,25 @@ class StatusCondition(KubeModel):
     message: str | None = Field(None, description="The cause in a sentence, for people.")
     last_transition_time: Time | None = Field(None, description="When status changed last.")
     observed_generation: Int64 | None = Field(
+        None, description="The metadata.generation this condition was computed from."
+    )
+
+
+class TaskCondition(KubeModel):
+    """One observed aspect of a task, with the limits of meta/v1 Condition."""
+
+    type: Annotated[str, Schema({"maxLength": 316, "pattern": _CONDITION_TYPE})] = Field(
+        description="Which aspect this is."
+    )
+    status: ConditionStatus = Field(description="Whether it holds: True, False or Unknown.")
+    reason: Annotated[str, Schema({"minLength": 1, "maxLength": 1024, "pattern": _CONDITION_REASON})] = Field(
+        description="One word for the cause, for programs."
+    )
+    message: Annotated[str, Schema({"maxLength": 32768})] = Field(
+        description="The cause in a sentence, for people."
+    )
+    last_transition_time: Time = Field(description="When status changed last.")
+    observed_generation: Annotated[Int64, Schema({"minimum": 0})] | None = Field(
         None, description="The metadata.generation this condition was computed from."
     )
 

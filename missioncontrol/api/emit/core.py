@@ -13,6 +13,17 @@ _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _OBJECT_META = META_PREFIX + "ObjectMeta"
 _TIME = META_PREFIX + "Time"
+# what has a reference's name among its own members is a reference to upstream's generator: owned as a whole
+_REFERENCES = {
+    CORE_PREFIX + name
+    for name in (
+        "ConfigMapEnvSource",
+        "ConfigMapProjection",
+        "ConfigMapVolumeSource",
+        "SecretEnvSource",
+        "SecretProjection",
+    )
+}
 _LIST_MARKERS = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
 # defaults that kube-apiserver has and upstream's definitions have not: what is stored must not differ
 _NO_DEFAULTS = {CORE_PREFIX + "AzureDiskVolumeSource": ("cachingMode", "kind")}
@@ -62,32 +73,37 @@ def inline(core_type: CoreType) -> JsonSchema:
     return inlined
 
 
-def _inline(schema: Any, drop: frozenset[str]) -> Any:
+def _inline(schema: Any, drop: frozenset[str], owner: str = "") -> Any:
+    """`owner` is the member that the schema belongs to, for lists the one that holds the items."""
     if isinstance(schema, list):
-        return [_inline(item, drop) for item in schema]
+        return [_inline(item, drop, owner) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        target = _SPECIAL.get(name) or _inline(_type(name), drop)
+        target = _SPECIAL.get(name) or _inline(_type(name), drop, owner)
         return {**target, **({"default": schema["default"]} if "default" in schema else {})}
     inlined: JsonSchema = {}
     for key, value in schema.items():
         if key == "properties":
-            inlined[key] = {
-                name: _without(_inline(sub, drop), *_LIST_MARKERS) if name in drop else _inline(sub, drop)
-                for name, sub in value.items()
-            }
+            inlined[key] = {name: _member(sub, drop, owner, name) for name, sub in value.items()}
         elif key == "additionalProperties" and isinstance(value, dict):
             # a value of null is nobody's wish for the empty one
-            inlined[key] = _without(_inline(value, drop), "default")
+            inlined[key] = _without(_inline(value, drop, owner), "default")
         elif key != "description":
-            inlined[key] = _inline(value, drop)
+            inlined[key] = _inline(value, drop, owner)
     return inlined
+
+
+def _member(schema: Any, drop: frozenset[str], owner: str, name: str) -> Any:
+    inlined = _inline(schema, drop, name)
+    return _without(inlined, *_LIST_MARKERS) if f"{owner}.{name}" in drop else inlined
 
 
 def _type(name: str) -> JsonSchema:
     schema: JsonSchema = load()["core"][name]
+    if name in _REFERENCES:
+        return {**schema, "x-kubernetes-map-type": "atomic"}
     if name not in _NO_DEFAULTS:
         return schema
     bare = {field: _without(schema["properties"][field], "default") for field in _NO_DEFAULTS[name]}

@@ -29,6 +29,7 @@ async def finish(stage: Stage, name: str) -> None:
                 "type": "Complete",
                 "status": "True",
                 "reason": "Complete",
+                "message": "",
                 "lastTransitionTime": now,
             }
         ],

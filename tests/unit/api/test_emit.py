@@ -81,6 +81,53 @@ def test_every_operation_has_its_member_in_the_storage_kind() -> None:
     assert {kind.singular for kind in operations} <= spec["properties"].keys()
 
 
+def schema_of(kind: str, *path: str) -> Document:
+    """The schema at a path of members of a data plane's kind; of a list, that of its items."""
+    [crd] = [each for each in crds("data-plane") if each["spec"]["names"]["kind"] == kind]
+    found = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    for name in path:
+        found = found.get("items", found)["properties"][name]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "keyed"),
+    [
+        ("CassandraDatacenter", ("podTemplateSpec", "spec", "containers", "ports"), False),
+        ("CassandraDatacenter", ("podTemplateSpec", "spec", "initContainers", "ports"), False),
+        ("CassandraDatacenter", ("podTemplateSpec", "spec", "topologySpreadConstraints"), False),
+        ("CassandraDatacenter", ("podTemplateSpec", "spec", "ephemeralContainers", "ports"), True),
+        ("CassandraDatacenter", ("podTemplateSpec", "spec", "containers", "env"), True),
+        ("K8ssandraCluster", ("cassandra", "containers", "ports"), True),
+        ("K8ssandraCluster", ("cassandra", "datacenters", "initContainers", "ports"), True),
+    ],
+)
+def test_lists_are_keyed_where_upstreams_are(kind: str, path: tuple[str, ...], keyed: bool) -> None:
+    assert (schema_of(kind, "spec", *path).get("x-kubernetes-list-type") == "map") is keyed
+
+
+def test_what_names_an_object_is_owned_as_a_whole() -> None:
+    pod = ("spec", "podTemplateSpec", "spec")
+    references = [
+        schema_of("CassandraDatacenter", *pod, "containers", "envFrom", "secretRef"),
+        schema_of("CassandraDatacenter", *pod, "volumes", "configMap"),
+        schema_of("K8ssandraCluster", "spec", "cassandra", "serverEncryptionStores", "keystoreSecretRef"),
+    ]
+    assert {each.get("x-kubernetes-map-type") for each in references} == {"atomic"}
+
+
+def test_conditions_of_tasks_have_the_limits_of_conditions_of_kubernetes() -> None:
+    for kind in ("CassandraTask", "K8ssandraTask"):
+        condition = schema_of(kind, "status", "conditions")["items"]
+        assert set(condition["required"]) == {"type", "status", "reason", "message", "lastTransitionTime"}
+        lengths = {key: value.get("maxLength") for key, value in condition["properties"].items()}
+        assert {key: value for key, value in lengths.items() if value} == {
+            "type": 316,
+            "reason": 1024,
+            "message": 32768,
+        }
+
+
 def test_limits_of_items_and_of_optional_values_are_in_the_schema() -> None:
     [stored] = [each for each in crds("control-plane") if each["spec"]["names"]["kind"] == "Operation"]
     schema = stored["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
