@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -112,6 +113,9 @@ class ClusterReconciler:
             await self._make_secret(cluster)
         for body in plan.config_maps:
             await self._client.apply(CONFIG_MAPS, body, field_manager=MANAGER)
+        for name in plan.stale_config_maps:
+            with suppress(NotFound):
+                await self._client.delete(CONFIG_MAPS, name, namespace=cluster.namespace)
         await self._write_slices(snapshot, plan)
         waiting = ""
         if plan.keyspaces:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.k8ssandra import metrics_agent, node_config, rebuild, render, seeds
+from controllers.k8ssandra import metrics_agent, node_config, rebuild, render, seeds, vector
 from controllers.k8ssandra.cluster import (
     Cluster,
     DatacenterSpec,
@@ -33,6 +33,7 @@ class Plan:
     """What is to be written, in this order, and what then is waited for."""
 
     config_maps: list[dict[str, Any]] = field(default_factory=list)
+    stale_config_maps: list[str] = field(default_factory=list)
     slices: list[dict[str, Any]] = field(default_factory=list)
     stale_slices: list[str] = field(default_factory=list)
     keyspaces: Mapping[str, int] = field(default_factory=dict)
@@ -80,6 +81,9 @@ def _objection(snapshot: Snapshot) -> str:
     causes = k8ssandra_cluster.reconcile_causes({"metadata": metadata, "spec": cluster.spec})
     if causes:
         return sentence(causes)
+    unreadable = vector.objection(cluster)
+    if unreadable:
+        return unreadable
     wanted = {each.name for each in cluster.datacenters}
     for name, live in snapshot.datacenters.items():
         if name in wanted and not snapshot.owns(live):
@@ -143,6 +147,10 @@ def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication
         if not is_settled(live):
             plan.waiting = _progress(snapshot, datacenter, live)
             break
+        if not vector.is_wanted(datacenter):
+            # now no pod mounts it any more
+            stale = vector.config_map_name(cluster, datacenter)
+            plan.stale_config_maps += [stale] if stale in snapshot.config_maps else []
         if not _decide_rebuild(snapshot, plan, datacenter, live):
             break
     plan.keyspaces = _keyspaces(snapshot, replication)
@@ -179,6 +187,7 @@ def _decide_config_maps(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSp
     bodies = (
         metrics_agent.render(snapshot.cluster, datacenter),
         node_config.render(snapshot.cluster, datacenter, told.data if told else {}),
+        vector.render(snapshot.cluster, datacenter),
     )
     for body in bodies:
         if body is None:

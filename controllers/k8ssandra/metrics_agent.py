@@ -10,8 +10,8 @@ from typing import Any, Final
 import yaml
 
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
-from controllers.k8ssandra.hashing import fingerprint
-from missioncontrol.api.names import Annotation, Label, LabelValue, cleanup_for_kubernetes
+from controllers.k8ssandra.config_maps import config_map, with_common_tags
+from missioncontrol.api.names import cleanup_for_kubernetes
 from missioncontrol.validation.values import at, mapping
 
 KEY: Final = "metrics-collector.yaml"
@@ -40,26 +40,8 @@ def config_map_name(cluster: Cluster, datacenter: DatacenterSpec) -> str:
 def render(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
     """The ConfigMap of one datacenter."""
     data = {KEY: yaml.safe_dump(_settings(datacenter), sort_keys=True)}
-    common = mapping(at(cluster.cassandra, "metadata"))
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": config_map_name(cluster, datacenter),
-            "namespace": cluster.namespace,
-            "labels": {
-                **cluster.ownership_labels,
-                Label.CLEANED_UP_BY: LabelValue.K8SSANDRACLUSTER_CONTROLLER,
-                **cluster.owned_labels,
-                **mapping(common.get("commonLabels")),
-            },
-            "annotations": {
-                **mapping(common.get("commonAnnotations")),
-                Annotation.K8SSANDRA_RESOURCE_HASH: fingerprint(data),
-            },
-        },
-        "data": data,
-    }
+    body = config_map(cluster, config_map_name(cluster, datacenter), data, {})
+    return with_common_tags(cluster, body)
 
 
 def volume(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
+from controllers.k8ssandra.config_maps import config_map
 from controllers.k8ssandra.hashing import fingerprint
 from controllers.k8ssandra.tokens import initial_tokens, node_config_of
 from missioncontrol.api.names import Annotation, Label, LabelValue, cleanup_for_kubernetes
@@ -52,25 +53,12 @@ def render(cluster: Cluster, datacenter: DatacenterSpec, told: Mapping[str, str]
     new = {
         key: value for key, value in data.items() if key not in told and taken.isdisjoint(_tokens_in(value))
     }
-    data = {**told, **new}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": config_map_name(cluster, datacenter),
-            "namespace": cluster.namespace,
-            "labels": {
-                **cluster.ownership_labels,
-                Label.APP_NAME: LabelValue.K8SSANDRA_OPERATOR,
-                Label.APP_PART_OF: LabelValue.K8SSANDRA,
-                Label.APP_COMPONENT: LabelValue.CASSANDRA,
-                Label.CLEANED_UP_BY: LabelValue.K8SSANDRACLUSTER_CONTROLLER,
-                **cluster.owned_labels,
-            },
-            "annotations": {Annotation.K8SSANDRA_RESOURCE_HASH: fingerprint(data)},
-        },
-        "data": data,
+    labels = {
+        Label.APP_NAME: LabelValue.K8SSANDRA_OPERATOR,
+        Label.APP_PART_OF: LabelValue.K8SSANDRA,
+        Label.APP_COMPONENT: LabelValue.CASSANDRA,
     }
+    return config_map(cluster, config_map_name(cluster, datacenter), {**told, **new}, labels)
 
 
 def mounted(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from controllers.k8ssandra import encryption, metrics_agent, node_config
+from controllers.k8ssandra import encryption, metrics_agent, node_config, vector
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec, Replication
 from controllers.k8ssandra.config import (
     builder_config,
@@ -133,7 +133,8 @@ def _spec(
         "serviceAccountName": options.get("serviceAccount"),
         "dseWorkloads": options.get("dseWorkloads"),
         "cdc": datacenter.body.get("cdc"),
-        "systemLoggerResources": resources_of(options.get("containers"), LOGGER_CONTAINER),
+        "systemLoggerResources": resources_of(options.get("containers"), LOGGER_CONTAINER)
+        or vector.resources(datacenter),
         "configBuilderResources": resources_of(options.get("initContainers"), CONFIG_CONTAINER),
     }
     found = spec | {key: value for key, value in optional.items() if value}
@@ -150,7 +151,10 @@ def _networking(given: Mapping[str, Any]) -> dict[str, Any]:
 def _pods(
     cluster: Cluster, datacenter: DatacenterSpec, used: list[encryption.Store], materials: Materials
 ) -> dict[str, Any]:
-    template = encryption.mounted(pod_template(cluster, datacenter), used)
+    template = pod_template(cluster, datacenter)
+    spec = template["spec"]
+    template["spec"] = {**spec, "containers": vector.with_agent(spec["containers"], datacenter)}
+    template = encryption.mounted(template, used)
     given = materials.config_maps.get(node_config_of(datacenter))
     return node_config.mounted(template, cluster, datacenter, given)
 
@@ -158,7 +162,8 @@ def _pods(
 def _storage(cluster: Cluster, datacenter: DatacenterSpec) -> dict[str, Any]:
     storage = dict(mapping(datacenter.options.get("storageConfig")))
     volumes = [*sequence(storage.get("additionalVolumes")), *sequence(extra_volumes(datacenter, "pvcs"))]
-    storage["additionalVolumes"] = [*volumes, metrics_agent.volume(cluster, datacenter)]
+    configuration = [*vector.volumes(cluster, datacenter), metrics_agent.volume(cluster, datacenter)]
+    storage["additionalVolumes"] = [*volumes, *configuration]
     return storage
 
 

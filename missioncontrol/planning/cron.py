@@ -6,12 +6,13 @@ that the clock jumps over is left out; one that it passes twice happens twice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from missioncontrol.validation.values import duration
 
 HORIZON_DAYS: Final = 366 * 5
 """A schedule that never comes within five years (30 February) never comes."""
@@ -31,8 +32,6 @@ DESCRIPTORS: Final = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
 
 
 class BadSchedule(ValueError):
@@ -145,13 +144,8 @@ def _zone(name: str) -> tzinfo:
 
 def _duration(text: str) -> timedelta:
     """A duration as Go writes it."""
-    seconds, end = 0.0, 0
-    for found in _DURATION.finditer(text):
-        if found.start() != end:
-            break
-        seconds += float(found[1]) * _UNITS[found[2]]
-        end = found.end()
-    if not text or end != len(text):
+    seconds = duration(text)
+    if seconds is None:
         raise BadSchedule(f"{text!r} is no duration, such as 1h30m")
     try:
         return timedelta(seconds=max(int(seconds), 1))

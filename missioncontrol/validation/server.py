@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from missioncontrol.validation.causes import Cause, forbidden
+from missioncontrol.validation.causes import Cause, forbidden, invalid
 from missioncontrol.validation.datacenters import DatacenterView, SpecView
-from missioncontrol.validation.values import quantity
+from missioncontrol.validation.values import duration, quantity, text
 
 _WORKLOADS: Final = ("analyticsEnabled", "graphEnabled", "searchEnabled")
 
@@ -32,6 +32,7 @@ def server_causes(view: SpecView, datacenter: DatacenterView) -> Iterator[Cause]
             "ServiceMonitors (telemetry.prometheus) read the metrics endpoint of Cassandra, not the older "
             "collector: set one of the two",
         )
+    yield from _vector_causes(datacenter)
     if datacenter.effective("softPodAntiAffinity").value is True:
         for member in ("requests", "limits"):
             for name in ("cpu", "memory"):
@@ -40,3 +41,17 @@ def server_causes(view: SpecView, datacenter: DatacenterView) -> Iterator[Cause]
                         f"{datacenter.field}.resources.{member}.{name}",
                         "several nodes on one worker (softPodAntiAffinity) need requests and limits",
                     )
+
+
+def _vector_causes(datacenter: DatacenterView) -> Iterator[Cause]:
+    """What the agent's configuration cannot be made of."""
+    if datacenter.effective("telemetry", "vector", "enabled").value is not True:
+        return
+    interval = datacenter.effective("telemetry", "vector", "scrapeInterval")
+    if interval.value and (duration(text(interval.value)) or 0.0) < 1.0:
+        yield invalid(interval.field, interval.value, "must be a duration of a second or more, such as 30s")
+    port = datacenter.effective("telemetry", "cassandra", "endpoint", "port")
+    if port.value and not (
+        text(port.value).isascii() and text(port.value).isdigit() and 1024 < int(port.value) <= 65535
+    ):
+        yield invalid(port.field, port.value, "must be a port from 1025 to 65535")

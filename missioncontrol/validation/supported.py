@@ -65,12 +65,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "podPriorityClassName": ANY,
     "serviceAccount": ANY,
     "readOnlyRootFilesystem": ANY,
-    "telemetry": {
-        "prometheus": ANY,
-        "mcac": ANY,
-        "cassandra": ANY,
-        "vector": {"enabled": _Only(False)},
-    },
+    "telemetry": ANY,
     "perNodeConfigInitContainerImage": ANY,
     "rebuild": ANY,
     # without effect upstream as well

@@ -19,6 +19,8 @@ _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+))(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?\d+)?"
 )
+_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
 _SUFFIXES: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"),
     "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9),
@@ -49,6 +51,17 @@ def at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = mapping(value).get(key)
     return value
+
+
+def duration(value: str) -> float | None:
+    """Seconds of a duration as Go writes it, such as 1h30m; None when it is none."""
+    seconds, end = 0.0, 0
+    for found in _DURATION.finditer(value):
+        if found.start() != end:
+            break
+        seconds += float(found[1]) * _UNITS[found[2]]
+        end = found.end()
+    return seconds if value and end == len(value) else None
 
 
 def is_empty(value: Any) -> bool:

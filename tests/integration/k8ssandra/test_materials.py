@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from missioncontrol.api.names import Annotation, Condition
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, CONFIG_MAPS, K8SSANDRA_CLUSTERS, SECRETS
@@ -95,3 +96,31 @@ async def test_prometheus_that_is_not_installed_is_told_of(stage: Stage) -> None
         ),
         "the missing kind is told of",
     )
+
+
+async def test_the_configuration_of_agents_goes_when_no_pod_mounts_it_any_more(stage: Stage) -> None:
+    telemetry = {"vector": {"enabled": True, "config": "data_dir ="}}
+    body = {"metadata": {"name": "demo"}, "spec": a_spec(a_datacenter("dc1", 1), telemetry=telemetry)}
+    await stage.create(K8SSANDRA_CLUSTERS, body)
+    status = await stage.until_status("demo", lambda found: found.get("error", "None") != "None", "refused")
+    assert "makes a configuration that is no TOML" in status["error"]
+
+    def switch(vector: Json) -> Any:
+        patch = {"spec": {"cassandra": {"telemetry": {"vector": vector}}}}
+        return stage.patch(K8SSANDRA_CLUSTERS, "demo", patch)
+
+    await switch({"config": None})
+    made = await stage.until_exists(CONFIG_MAPS, "demo-dc1-cass-vector")
+    assert "[sinks.console_log]" in made["data"]["vector.toml"]
+    await stage.make_ready("dc1")
+    await switch({"enabled": False})
+
+    async def rendered_without() -> bool:
+        found = await stage.until_exists(CASSANDRA_DATACENTERS, "dc1")
+        return "systemLoggerResources" not in found["spec"]
+
+    await stage.until(rendered_without, "the datacenter is changed")
+    # its pods are not yet
+    assert await stage.find(CONFIG_MAPS, "demo-dc1-cass-vector")
+    await stage.make_ready("dc1")
+    await stage.until_gone(CONFIG_MAPS, "demo-dc1-cass-vector")

@@ -204,6 +204,16 @@ def test_what_manifests_of_the_product_are_full_of_means_nothing() -> None:
             f"{C}.telemetry.mcac.enabled: Forbidden: ServiceMonitors",
             id="ServiceMonitors for the older collector",
         ),
+        pytest.param(
+            ("cassandra.telemetry", {"vector": {"enabled": True, "scrapeInterval": "soon"}}),
+            f'{C}.telemetry.vector.scrapeInterval: Invalid value: "soon": must be a duration',
+            id="an agent that reads metrics at no interval",
+        ),
+        pytest.param(
+            ("cassandra.telemetry", {"vector": {"enabled": True}, "cassandra": {"endpoint": {"port": "80"}}}),
+            f'{C}.telemetry.cassandra.endpoint.port: Invalid value: "80": must be a port from 1025',
+            id="an agent that reads metrics from a port of the system",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_by_its_path(change: tuple[str, Any], cause: str) -> None:
@@ -217,11 +227,6 @@ def test_what_is_wrong_is_told_by_its_path(change: tuple[str, Any], cause: str) 
             ("medusa", {"storageProperties": {"bucketName": "b"}}), "spec.k8ssandra.medusa", id="Medusa"
         ),
         pytest.param(("reaper", {"keyspace": "r"}), "spec.k8ssandra.reaper", id="Reaper"),
-        pytest.param(
-            ("cassandra.telemetry", {"vector": {"enabled": True}}),
-            f"{C}.telemetry.vector.enabled",
-            id="Vector",
-        ),
         pytest.param(
             (f"{D}.0.metadata.namespace", "elsewhere"), f"{DC}[0].metadata.namespace", id="another namespace"
         ),
