@@ -44,8 +44,8 @@ class TaskMemory:
     uid: str = ""
     under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """By pod."""
-    answers: dict[str, Answer] = field(default_factory=dict)
-    """What was answered and is not in the status yet, by pod."""
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    """What was answered and is not in the status yet, by pod, in its order."""
     silent_since: dict[str, datetime] = field(default_factory=dict)
     absent_since: dict[str, datetime] = field(default_factory=dict)
     """Since when a pod whose turn it is has not been ready."""
@@ -53,6 +53,18 @@ class TaskMemory:
     """When a pod that did not answer may be called again."""
     looked_at: datetime | None = None
     """When the nodes were asked last how far their jobs are."""
+
+    def note(self, pod: str, answer: Answer) -> None:
+        """Keep an answer beside the earlier ones: the end of a job means nothing without its beginning."""
+        known = self.answers.setdefault(pod, [])
+        if known and isinstance(known[-1], Silent) and isinstance(answer, Silent):
+            known[-1] = answer
+        else:
+            known.append(answer)
+
+    def written(self, pod: str, number: int) -> None:
+        """The first answers of a pod are in the status."""
+        self.answers[pod] = self.answers.get(pod, [])[number:]
 
     def resting(self, now: datetime) -> frozenset[str]:
         """The pods that are left alone for now."""
@@ -107,7 +119,7 @@ class Caller:
     def silence(self, pod: str, sentence: str, now: datetime) -> None:
         """Note that nothing can be learnt of a pod now, and leave it alone for a moment."""
         since = self._memory.silent_since.setdefault(pod, now)
-        self._memory.answers[pod] = Silent(sentence, since)
+        self._memory.note(pod, Silent(sentence, since))
         # what was submitted may have arrived: the longer nobody answers, the more rarely it is said again
         self._memory.rests_until[pod] = now + min(max(PAUSE, now - since), LONGEST_PAUSE)
 
@@ -123,7 +135,7 @@ class Caller:
         else:
             self._memory.silent_since.pop(pod.name, None)
             if answer is not None:
-                self._memory.answers[pod.name] = answer
+                self._memory.note(pod.name, answer)
         finally:
             self._memory.under_way.pop(pod.name, None)
         self._wake()

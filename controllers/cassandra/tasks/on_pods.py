@@ -6,7 +6,7 @@ from controllers.cassandra.tasks import jobs
 from controllers.cassandra.tasks import status as statuses
 from controllers.cassandra.tasks.calls import Caller
 from controllers.cassandra.tasks.commands import PodCommand
-from controllers.cassandra.tasks.jobs import Answer, Round, Waits
+from controllers.cassandra.tasks.jobs import Round, Waits
 from controllers.cassandra.tasks.scene import Scene
 from controllers.runtime import Done, Outcome, RequeueAfter
 from missioncontrol.api.control import PodTaskStatus
@@ -48,7 +48,8 @@ class _Work:
         ]
         self._states: States = dict(scene.task.status.pod_statuses or {})
         self._before = dict(self._states)
-        self._taken: dict[str, Answer] = {}
+        self._taken: dict[str, int] = {}
+        """How many answers of each pod are part of the states."""
         self._waits: dict[str, Waits] = {}
         self._step = Round()
         self._caller = Caller(
@@ -77,15 +78,14 @@ class _Work:
     def _take_in(self) -> None:
         """What was answered becomes part of the states. An answer is kept until it is written down."""
         task, now = self._scene.task, self._scene.now
-        for name, answer in self._memory.answers.items():
-            if self._taken.get(name) is answer:
-                continue
-            self._taken[name] = answer
-            after = jobs.after_answer(self._states.get(name), answer, retries=task.retries, now=now)
-            if after is not None:
-                self._states[name] = after
-            if isinstance(answer, Waits):
-                self._waits[name] = answer
+        for name, answers in self._memory.answers.items():
+            for answer in answers[self._taken.get(name, 0) :]:
+                after = jobs.after_answer(self._states.get(name), answer, retries=task.retries, now=now)
+                if after is not None:
+                    self._states[name] = after
+                if isinstance(answer, Waits):
+                    self._waits[name] = answer
+            self._taken[name] = len(answers)
 
     def _ask(self) -> None:
         """Ask for the jobs that run, if it is time."""
@@ -147,9 +147,8 @@ class _Work:
         )
         await scene.write({**shown, **going})
         self._told_of_failures()
-        for name, answer in self._taken.items():
-            if self._memory.answers.get(name) is answer:
-                del self._memory.answers[name]
+        for name, number in self._taken.items():
+            self._memory.written(name, number)
         for name, wait in self._waits.items():
             if name in self._by_name and jobs.running(self._states.get(name)):
                 self._caller.run(self._by_name[name], wait.path)

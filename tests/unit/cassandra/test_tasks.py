@@ -10,6 +10,7 @@ import pytest
 
 from controllers.cassandra.state import Endpoint
 from controllers.cassandra.tasks import status as statuses
+from controllers.cassandra.tasks.calls import TaskMemory
 from controllers.cassandra.tasks.commands import COMMANDS, Facts, PodCommand, Standing, find_command
 from controllers.cassandra.tasks.jobs import (
     Ended,
@@ -402,3 +403,21 @@ def test_tasks_expire_after_a_day_unless_told_otherwise() -> None:
     assert task(status=ended).expires_at == NOW + timedelta(days=1)
     assert task(status=ended, ttlSecondsAfterFinished=5).expires_at == NOW + timedelta(seconds=5)
     assert task(status=ended, ttlSecondsAfterFinished=0).expires_at is None
+
+
+def test_a_job_that_ends_before_it_was_written_down_is_not_begun_again() -> None:
+    memory = TaskMemory()
+    memory.note("a", Submitted("7"))
+    # the status cannot be written, and the node goes on meanwhile
+    for minutes in (1, 2):
+        memory.note("a", Silent("no answer", NOW + timedelta(minutes=minutes)))
+    memory.note("a", Ended("7"))
+    assert len(memory.answers["a"]) == 3
+    found: PodTaskStatus | None = None
+    for answer in memory.answers["a"]:
+        found = after_answer(found, answer, retries=0, now=NOW)
+    assert found is not None
+    assert (found.status, found.job_id) == ("COMPLETED", "7")
+    memory.note("a", Silent("no answer", NOW))
+    memory.written("a", 3)
+    assert memory.answers["a"] == [Silent("no answer", NOW)]
