@@ -214,26 +214,12 @@ class Actor:
             "metadata": {"resourceVersion": action.resource_version},
             "spec": {"replicas": action.replicas},
         }
-        await self._client.merge_patch(
-            STATEFUL_SETS,
-            action.statefulset,
-            patch,
-            namespace=self._dc.namespace,
-            # the same owner as that of the whole object, or a later apply could not set it
-            field_manager=MANAGER,
-        )
+        await self._patch_rack(action.statefulset, patch)
         if action.event is not None:
             self._tell(action.event)
 
     async def _label_rack(self, action: a.LabelRack) -> None:
-        patch = {"metadata": {"labels": dict(action.labels)}}
-        await self._client.merge_patch(
-            STATEFUL_SETS,
-            action.statefulset,
-            patch,
-            namespace=self._dc.namespace,
-            field_manager=MANAGER,
-        )
+        await self._patch_rack(action.statefulset, {"metadata": {"labels": dict(action.labels)}})
         note = f"Update rack labels for StatefulSet {action.statefulset}"
         self._tell(a.Event(EventReason.LABELED_RACK_RESOURCE, note))
 
@@ -270,11 +256,15 @@ class Actor:
             "metadata": {"resourceVersion": action.resource_version, "annotations": annotations},
             "spec": {"updateStrategy": {"rollingUpdate": {"partition": action.partition}}},
         }
+        await self._patch_rack(action.statefulset, patch)
+
+    async def _patch_rack(self, name: str, patch: dict[str, Any]) -> None:
         await self._client.merge_patch(
             STATEFUL_SETS,
-            action.statefulset,
+            name,
             patch,
             namespace=self._dc.namespace,
+            # the same owner as that of the whole object, or a later apply could not set it
             field_manager=MANAGER,
         )
 
@@ -316,6 +306,9 @@ class Actor:
 
     async def _delete_pod(self, action: a.DeletePod) -> None:
         pod = action.pod
+        if action.uses and not await self._volumes.exist(action.uses):
+            log.info("%s stays: its old disk is gone", pod.name)
+            return
         if action.failed_start:
             self._memory.start_failed(pod.name, datetime.now(UTC))
             self.done.failed_starts.add(pod.name)

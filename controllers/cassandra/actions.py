@@ -207,6 +207,8 @@ class DeletePod:
     failed_start: bool = False
     refused: bool = False
     """Whether the node said that it does not start: then it founded nothing."""
+    uses: tuple[Claim, ...] = ()
+    """If any: it goes only if the server, too, still shows one of these very claims."""
 
 
 @dataclass(frozen=True, slots=True)

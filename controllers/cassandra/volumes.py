@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -11,6 +11,7 @@ from controllers.cassandra import actions as a
 from controllers.cassandra.datacenter import Datacenter, Recreating
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.render.statefulset import in_steps, statefulset, with_larger_claims
+from controllers.cassandra.state import Claim
 from controllers.cassandra.whole import write
 from missioncontrol.api.names import Annotation, Component, EventReason, LabelValue
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS
@@ -83,6 +84,19 @@ class VolumeWriter:
         except NotFound:
             return False
         return bool(found["metadata"]["uid"] == uid)
+
+    async def exist(self, claims: Iterable[Claim]) -> bool:
+        """Whether one of these very claims is still there, on the server's own word."""
+        for claim in claims:
+            try:
+                found = await self._client.get(
+                    PERSISTENT_VOLUME_CLAIMS, claim.name, namespace=self._dc.namespace
+                )
+            except NotFound:
+                continue
+            if found["metadata"]["uid"] == claim.uid:
+                return True
+        return False
 
     async def delete_all(self) -> None:
         # what the caches do not show yet is meant as well

@@ -75,14 +75,10 @@ def proceed(snapshot: Snapshot) -> Plan | None:
         actions = tuple(Tell(Event(reason, f"Finished replacing pod {name}")) for name in finished)
         rest = [name for name in names if name not in finished]
         return Plan(f"{_list(finished)} is replaced", actions, store=True, status={"nodeReplacements": rest})
-    for name in names:
-        if is_fresh(snapshot, name):
-            # the next one goes when this one is a member again
-            return None
-        plan = _take_away(snapshot, name)
-        if plan is not None:
-            return plan
-    return None
+    # one node away at a time: what is down goes first, the next one when that is a member again
+    ready = {pod.name for pod in snapshot.living if pod.ready}
+    name = next((name for name in names if name not in ready), names[0])
+    return None if is_fresh(snapshot, name) else _take_away(snapshot, name)
 
 
 def is_fresh(snapshot: Snapshot, name: str) -> bool:
@@ -143,6 +139,8 @@ def _take_away(snapshot: Snapshot, name: str) -> Plan | None:
             return Plan(f"replacing {name}: it drains", (drain,), wait=DRAIN_PAUSE, updating=True)
     old = tuple(claim for claim in snapshot.claims_of(live, name) if _is_old(snapshot, claim))
     actions: list[Action] = [DeleteClaims(old)] if old else []
+    if pod is not None and not old and _is_made_again(snapshot, pod):
+        return _take_away_again(snapshot, live, pod)
     if pod is not None and not pod.deleting:
         actions.append(DeletePod(pod))
     if actions:
@@ -150,11 +148,34 @@ def _take_away(snapshot: Snapshot, name: str) -> Plan | None:
     return None
 
 
-def _is_old(snapshot: Snapshot, claim: Claim) -> bool:
+def _take_away_again(snapshot: Snapshot, live: RackSet, pod: PodState) -> Plan | None:
+    """A pod that was made since: if somebody made it before its disk went, it keeps that one there.
+
+    Or the disk is gone, and what is seen of it is late: then it is the new pod, and not to go.
+    """
+    going = tuple(
+        claim
+        for claim in snapshot.claims_of(live, pod.name)
+        if claim.deleting and _is_older(claim.created_at, _since(snapshot))
+    )
+    if not going or pod.deleting:
+        return None
+    sentence = f"replacing {pod.name}: its pod goes, if it still has the old disk"
+    return Plan(sentence, (DeletePod(pod, uses=going),), wait=LOST_PAUSE, updating=True)
+
+
+def _is_made_again(snapshot: Snapshot, pod: PodState) -> bool:
+    """Whether a pod is not the one that was there when the replacement was asked for."""
     since = _since(snapshot)
-    if since is None or claim.created_at is None:
-        return False
-    return not claim.deleting and claim.created_at < since
+    return since is not None and not _is_older(pod.created_at, since)
+
+
+def _is_old(snapshot: Snapshot, claim: Claim) -> bool:
+    return not claim.deleting and _is_older(claim.created_at, _since(snapshot))
+
+
+def _is_older(made: datetime | None, since: datetime | None) -> bool:
+    return made is not None and since is not None and made < since
 
 
 def _rack(snapshot: Snapshot, name: str) -> RackSet | None:

@@ -104,3 +104,45 @@ def test_a_node_that_serves_from_a_new_disk_is_replaced() -> None:
     assert plan.store
     assert plan.status == {"nodeReplacements": []}
     assert replace.proceed(replacing(*RUNNING, disk=NEW)) is None
+
+
+def test_of_several_nodes_one_is_taken_away_at_a_time_those_that_are_down_first() -> None:
+    other = RUNNING[2]
+
+    def of_two(*pods: Any, **given: Any) -> Snapshot:
+        base = replacing(*pods, **given)
+        status = base.datacenter.status.model_copy(update={"node_replacements": [VICTIM.name, other.name]})
+        disks = (*base.claims.values(), claim(other.name, created_at=OLD))
+        return changed(
+            base,
+            datacenter=changed(base.datacenter, status=status),
+            claims={each.name: each for each in disks},
+        )
+
+    drains = of_two(*RUNNING, memory=Memory(drains={VICTIM.incarnation: False}))
+    assert replace.proceed(drains) is None
+    going = changed(VICTIM, deleting=True, ready=False)
+    assert replace.proceed(of_two(RUNNING[0], going, other, disk=None)) is None
+    assert replace.proceed(of_two(RUNNING[0], other, disk=None)) is None
+    down = changed(other, ready=False, state=NodeState.STARTED_NOT_READY)
+    plan = replace.proceed(of_two(RUNNING[0], VICTIM, down))
+    assert plan is not None
+    assert plan.actions[-1] == DeletePod(down)
+
+
+def test_a_pod_that_was_made_again_goes_only_if_its_disk_is_the_old_one() -> None:
+    again = changed(VICTIM, ready=False, state=NodeState.READY_TO_START, uid="new", created_at=NEW)
+    unseen = replacing(RUNNING[0], again, RUNNING[2], disk=None)
+    assert replace.proceed(unseen) is None
+    # made by somebody between our steps: on the disk that is given up
+    plan = replace.proceed(replacing(RUNNING[0], again, RUNNING[2]))
+    assert plan is not None
+    assert [type(action) for action in plan.actions] == [DeleteClaims, DeletePod]
+    # either so, and its disk is going; or what is seen of the disk is late
+    base = replacing(RUNNING[0], again, RUNNING[2])
+    going = {each.name: changed(each, deleting=True) for each in base.claims.values()}
+    plan = replace.proceed(changed(base, claims=going))
+    assert plan is not None
+    assert plan.actions == (DeletePod(again, uses=tuple(going.values())),)
+    assert not plan.again
+    assert plan.wait
