@@ -1,4 +1,4 @@
-"""Whether a cluster answers, as seen by asking it every few seconds.
+"""Whether a cluster answers, as seen by asking it when it has not answered anybody for a few seconds.
 
 Watches alone do not tell: a stopped API server keeps their connections open in silence. Two failures in a row
 make a cluster unavailable, which takes at most about ten seconds.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from missioncontrol.kube.errors import KubeError
@@ -25,6 +26,10 @@ PROBE_SECONDS = 3.0
 RETRY_SECONDS = 1.0
 TIMEOUT_SECONDS = 3.0
 FAILURES_UNTIL_AWAY = 2
+SHORTEST_PAUSE = 0.9
+"""Pauses differ by as much, so that not all clusters are asked at the same moment."""
+VERSION_SECONDS = 30.0
+"""After which even one that answers others is asked, for its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,18 @@ class HealthProbe:
         self._client = client
         self._changed = changed
         self._failures = 0
+        self._asked = 0.0
 
     async def run(self) -> None:
         """Probe until cancelled."""
         while True:
+            silent = time.monotonic() - self._client.heard
+            if self._is_proved(silent):
+                self.health = replace(self.health, last_contact=datetime.now(UTC) - timedelta(seconds=silent))
+                await asyncio.sleep(SHORTEST_PAUSE * PROBE_SECONDS - silent)
+                continue
             try:
+                self._asked = time.monotonic()
                 response = await self._client.request("GET", "/version", timeout=TIMEOUT_SECONDS)
                 version = str(response.raise_for_status().json().get("gitVersion") or "")
             except KubeError as error:
@@ -60,7 +72,15 @@ class HealthProbe:
             else:
                 self._answered(version)
             shaky = 0 < self._failures < FAILURES_UNTIL_AWAY
-            await asyncio.sleep((RETRY_SECONDS if shaky else PROBE_SECONDS) * (0.9 + random.random() * 0.1))
+            await asyncio.sleep(
+                (RETRY_SECONDS if shaky else PROBE_SECONDS) * random.uniform(SHORTEST_PAUSE, 1)
+            )
+
+    def _is_proved(self, silent: float) -> bool:
+        """Whether the last answer, whoever it was for, tells enough."""
+        well = bool(self.health.available) and not self._failures
+        version_is_known = time.monotonic() - self._asked < VERSION_SECONDS
+        return well and version_is_known and silent < SHORTEST_PAUSE * PROBE_SECONDS
 
     def _answered(self, version: str) -> None:
         now = datetime.now(UTC)

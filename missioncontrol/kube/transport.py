@@ -8,6 +8,7 @@ reached by stands in its kubeconfig. Bodies are never logged.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import ssl
 import time
@@ -79,6 +80,8 @@ class Transport:
         """Called immediately before a mutating request goes out; raises LeaseLost to stop it."""
         self.observer: Observer | None = None
         """Told (method, status or 0 for no answer, seconds) of each attempt."""
+        self.heard = -math.inf
+        """When (by time.monotonic) the server last answered well."""
         self._token = TokenSource(config)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -271,8 +274,11 @@ class Transport:
         return {"allow_redirects": False, "server_hostname": self.config.tls_server_name}
 
     def _note(self, method: str, status: int, started: float) -> None:
+        now = time.monotonic()
+        if 0 < status < 400:
+            self.heard = now
         if self.observer is not None:
-            self.observer(method, status, time.monotonic() - started)
+            self.observer(method, status, now - started)
 
 
 class _Broken(Exception):

@@ -61,3 +61,30 @@ async def test_silence_and_bad_credentials_are_away_with_the_reason() -> None:
 async def test_an_upgrade_is_told() -> None:
     _, newer = await follow(UP, NEWER, changes=2)
     assert newer.version == "v1.37.0"
+
+
+async def test_a_cluster_that_answers_others_is_not_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted(UP) as (client, server):
+        probe = HealthProbe(client, lambda _: None)
+        monkeypatch.setattr(module, "PROBE_SECONDS", 60.0)
+        task = asyncio.create_task(probe.run())
+        await eventually(lambda: probe.health.available)
+        task.cancel()
+        first = probe.health.last_contact
+        await client.request("GET", "/api/v1/pods")
+        task = asyncio.create_task(probe.run())
+        await eventually(lambda: probe.health.last_contact != first)
+        task.cancel()
+        assert [each.path for each in server.requests] == ["/version", "/api/v1/pods"]
+        # nobody has heard it for a while
+        monkeypatch.setattr(module, "PROBE_SECONDS", 0.02)
+        task = asyncio.create_task(probe.run())
+        await eventually(lambda: len(server.requests) > 2)
+        task.cancel()
+        assert {each.path for each in server.requests[2:]} == {"/version"}
+
+
+async def test_a_busy_cluster_is_asked_for_its_version_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VERSION_SECONDS", 0.0)
+    _, newer = await follow(UP, NEWER, changes=2)
+    assert newer.version == "v1.37.0"
