@@ -66,11 +66,19 @@ class Datacenter:
     status: CassandraDatacenterStatus
 
     @classmethod
-    def of(cls, view: Object) -> Datacenter:
-        """Parse the stored object; pydantic's ValidationError names what is wrong with it."""
+    def of(cls, view: Object, known: Datacenter | None = None) -> Datacenter:
+        """Parse the stored object; pydantic's ValidationError names what is wrong with it.
+
+        `known` is the same one as it was seen before: what has not changed since is not parsed again.
+        """
+        if known is not None and known.metadata is view.metadata:
+            return known
+        same = known is not None and known.metadata.generation == view.metadata.generation
         return cls(
             metadata=view.metadata,
-            spec=CassandraDatacenterSpec.model_validate(view.spec),
+            spec=known.spec
+            if known is not None and same
+            else CassandraDatacenterSpec.model_validate(view.spec),
             status=CassandraDatacenterStatus.model_validate(view.status),
         )
 

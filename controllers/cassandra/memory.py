@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.management import (
     ManagementApi,
     ManagementError,
@@ -57,6 +58,10 @@ class DatacenterMemory:
     features: dict[str, frozenset[str]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     desired: tuple[object, dict[str, str]] | None = None
+    datacenter: Datacenter | None = None
+    """As it was seen last."""
+    written_at: datetime | None = None
+    """When the status was written last."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides about, and writes, the StatefulSets of the datacenter."""
     claims: asyncio.Lock = field(default_factory=asyncio.Lock)

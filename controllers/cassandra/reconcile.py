@@ -28,7 +28,7 @@ from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.secrets import IncompleteSecret
 from controllers.cassandra.state import Snapshot
-from controllers.cassandra.status import Done, next_status, patch, starts_nodes
+from controllers.cassandra.status import Done, held_back, next_status, patch, starts_nodes
 from controllers.runtime import Done as Finished
 from controllers.runtime import EventRecorder, Key, Outcome, RequeueAfter, Terminal
 from missioncontrol.api.names import Component, Condition, EventReason, Reason
@@ -88,14 +88,16 @@ class DatacenterReconciler:
         memory = self._memories.of(view.metadata.uid)
         done = Done()
         plan = Plan("")
+        held = 0.0
         for _ in range(ROUNDS):
             view = self._caches.datacenters.get(key.namespace, key.name)
             if view is None:
                 return Finished()
             try:
-                datacenter = Datacenter.of(view)
+                datacenter = Datacenter.of(view, memory.datacenter)
             except ValidationError as error:
                 return await self._invalid(view, error)
+            memory.datacenter = datacenter
             async with memory.lock:
                 images = self._images()
                 snapshot = from_caches(datacenter, self._caches, memory, images, _now())
@@ -104,29 +106,30 @@ class DatacenterReconciler:
                     api = await self._certificates.api(self._api, datacenter)
                 except IncompleteSecret as error:
                     if datacenter.metadata.deletion_timestamp is None:
-                        return await self._locked_out(view, snapshot, error)
+                        return await self._locked_out(view, snapshot, error, memory)
                     api = self._api
                 snapshot = await with_answers(snapshot, api, memory, _now())
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)
                 if plan.store:
-                    await self._write_status(view, snapshot, plan, done)
+                    await self._write_status(view, snapshot, plan, done, memory)
                     await self._carry_out(snapshot, plan, memory, done, key, api)
                     continue
                 told = starts_nodes(plan)
                 if told:
                     # a node is registered as a member before another one is told to start
-                    await self._write_status(view, snapshot, plan, done)
+                    held = await self._write_status(view, snapshot, plan, done, memory)
                 decided, plan = plan, await self._carry_out(snapshot, plan, memory, done, key, api)
                 told = told and plan is decided
             # conditions that lead to later decisions have to be stored before these are made
             if not plan.again or plan.conditions:
                 if not plan.done and not told:
-                    await self._write_status(view, snapshot, plan, done)
+                    held = await self._write_status(view, snapshot, plan, done, memory)
                 done = Done()
             if not plan.again:
                 break
-        return RequeueAfter(plan.wait, plan.sentence) if plan.wait else Finished(plan.sentence)
+        waits = [seconds for seconds in (plan.wait, held) if seconds]
+        return RequeueAfter(min(waits), plan.sentence) if waits else Finished(plan.sentence)
 
     async def _carry_out(
         self,
@@ -179,10 +182,17 @@ class DatacenterReconciler:
         if healthy is not None:
             memory.healthy = fingerprint(snapshot) if healthy[0] else None
 
-    async def _write_status(self, view: Object, snapshot: Snapshot, plan: Plan, done: Done) -> None:
-        changed = patch(view.status, next_status(snapshot, plan, done, _now()))
+    async def _write_status(
+        self, view: Object, snapshot: Snapshot, plan: Plan, done: Done, memory: DatacenterMemory
+    ) -> float:
+        """Write what is different; if that can wait, it gives for how many seconds, and is not written."""
+        now = _now()
+        changed = patch(view.status, next_status(snapshot, plan, done, now))
         if not changed:
-            return
+            return 0.0
+        held = held_back(view.status, changed, memory.written_at, now)
+        if held:
+            return held
         self._announce(snapshot, plan)
         current = self._caches.datacenters.get(view.metadata.namespace, view.metadata.name)
         version = (current or view).metadata.resource_version
@@ -197,6 +207,8 @@ class DatacenterReconciler:
             )
         except NotFound:
             log.info("the datacenter was deleted meanwhile")
+        memory.written_at = now
+        return 0.0
 
     def _announce(self, snapshot: Snapshot, plan: Plan) -> None:
         """Events for what turned bad: a refused spec, lost health."""
@@ -225,11 +237,13 @@ class DatacenterReconciler:
             action=event.reason,
         )
 
-    async def _locked_out(self, view: Object, snapshot: Snapshot, error: IncompleteSecret) -> Outcome:
+    async def _locked_out(
+        self, view: Object, snapshot: Snapshot, error: IncompleteSecret, memory: DatacenterMemory
+    ) -> Outcome:
         """The nodes cannot be asked: what the Secrets lack is said, and nothing is done meanwhile."""
         sentence = str(error)
         conditions = {Condition.VALID.value: (False, Reason.INVALID_SPEC.value, sentence)}
-        await self._write_status(view, snapshot, Plan(sentence, conditions=conditions), Done())
+        await self._write_status(view, snapshot, Plan(sentence, conditions=conditions), Done(), memory)
         return RequeueAfter(RETRY, sentence)
 
     async def _invalid(self, view: Object, error: ValidationError) -> Outcome:

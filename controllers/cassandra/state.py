@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 
 from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
 from controllers.cassandra.machines import Machine
@@ -357,12 +358,12 @@ class Snapshot:
     observed: Observations = Observations()
     memory: Memory = Memory()
 
-    @property
+    @cached_property
     def living(self) -> tuple[PodState, ...]:
         """The pods that are not being deleted."""
         return tuple(pod for pod in self.pods if not pod.deleting)
 
-    @property
+    @cached_property
     def leaving(self) -> tuple[PodState, ...]:
         """The pods whose nodes are on their way out of the ring."""
         return tuple(pod for pod in self.living if pod.state is NodeState.DECOMMISSIONING)

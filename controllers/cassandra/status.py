@@ -18,6 +18,8 @@ Json = dict[str, Any]
 
 METADATA_VERSION = 1
 """Labels carry metadata.name."""
+WORDS_SECONDS = 3.0
+"""How often a status is written in which only words are different."""
 
 
 @dataclass
@@ -68,6 +70,22 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
             value = {**value, **gone}
         changed[key] = value
     return changed
+
+
+def held_back(before: Mapping[str, Any], changed: Json, written_at: datetime | None, now: datetime) -> float:
+    """For how many seconds a patch can wait for what changes next.
+
+    The words of conditions, which change with each thing that is waited for, are for people only.
+    """
+    if written_at is None or changed.keys() != {"conditions"}:
+        return 0.0
+    if _without_words(before.get("conditions") or []) != _without_words(changed["conditions"]):
+        return 0.0
+    return max(WORDS_SECONDS - (now - written_at).total_seconds(), 0.0)
+
+
+def _without_words(conditions: list[Json]) -> list[Json]:
+    return [{key: value for key, value in each.items() if key != "message"} for each in conditions]
 
 
 def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:

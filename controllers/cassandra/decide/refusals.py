@@ -66,11 +66,12 @@ _UNITS = {
     "P": 10**15,
     "E": 10**18,
 }
+_LONGEST_FIRST = sorted(_UNITS, key=len, reverse=True)
 
 
 def normal_size(quantity: str) -> float | str:
     """A quantity of bytes as a number, so that 1024Mi equals 1Gi; what is none is kept as it is."""
-    for unit in sorted(_UNITS, key=len, reverse=True):
+    for unit in _LONGEST_FIRST:
         if quantity.endswith(unit):
             number = quantity.removesuffix(unit)
             break

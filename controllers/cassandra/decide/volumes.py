@@ -73,8 +73,10 @@ def classes_to_ask(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(
         claim.storage_class
         for live in snapshot.racks.values()
+        for bigger in (grown(snapshot, live),)
+        if bigger
         for claim in _claims(snapshot, live)
-        if claim.storage_class and _volume(live, claim) in grown(snapshot, live)
+        if claim.storage_class and _volume(live, claim) in bigger
     )
 
 
