@@ -147,17 +147,16 @@ class Run:
             assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
             await asyncio.sleep(0.02)
 
-    async def create(self, namespace: str, body: dict[str, Any]) -> None:
+    async def prepare(self, namespace: str) -> None:
+        """Make a namespace; the account without which no pod is admitted is made in its controller's time."""
         await self.client.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
         account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-        await self.until_answer(account)
+        while (await self.client.request("GET", account)).status != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
+
+    async def create(self, namespace: str, body: dict[str, Any]) -> None:
         self.created[namespace] = time.time()
         await self.client.create(CASSANDRA_DATACENTERS, body, namespace=namespace)
-
-    async def until_answer(self, path: str) -> None:
-        """The account without which no pod is admitted is made by a controller in its own time."""
-        while (await self.client.request("GET", path)).status != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
     async def patch(self, namespace: str, name: str, spec: dict[str, Any]) -> tuple[float, str]:
         """Change a spec; when, and under which key it will be ready."""
