@@ -63,6 +63,11 @@ class Stream:
             raise errors.TransportError("the stream went silent") from error
         except (aiohttp.ClientError, OSError) as error:
             raise errors.TransportError(f"the stream broke: {describe(error)}") from error
+        except RuntimeError as error:
+            # aiohttp's word for a connection that was cut while a chunk without data woke the reader
+            if not self._response.closed:
+                raise
+            raise errors.TransportError(f"the stream broke: {describe(error)}") from error
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The body line by line, without the line ends; half a line at the end is an error."""
