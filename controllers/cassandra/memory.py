@@ -22,6 +22,7 @@ from controllers.cassandra.management import (
     NodeUnreachable,
 )
 from controllers.cassandra.state import Leave, Memory, PodState, Process, StartCall
+from controllers.cassandra.status import LastWrite
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class DatacenterMemory:
     desired: tuple[object, dict[str, str]] | None = None
     datacenter: Datacenter | None = None
     """As it was seen last."""
-    written_at: datetime | None = None
-    """When the status was written last."""
+    status_write: LastWrite | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides about, and writes, the StatefulSets of the datacenter."""
     claims: asyncio.Lock = field(default_factory=asyncio.Lock)

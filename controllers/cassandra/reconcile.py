@@ -28,7 +28,7 @@ from controllers.cassandra.memory import DatacenterMemory, Memories
 from controllers.cassandra.render.images import ImageConfig
 from controllers.cassandra.secrets import IncompleteSecret
 from controllers.cassandra.state import Snapshot
-from controllers.cassandra.status import Done, held_back, next_status, patch, starts_nodes
+from controllers.cassandra.status import Done, LastWrite, next_status, only_words, patch, starts_nodes
 from controllers.runtime import Done as Finished
 from controllers.runtime import EventRecorder, Key, Outcome, RequeueAfter, Terminal
 from missioncontrol.api.names import Component, Condition, EventReason, Reason
@@ -190,9 +190,11 @@ class DatacenterReconciler:
         changed = patch(view.status, next_status(snapshot, plan, done, now))
         if not changed:
             return 0.0
-        held = held_back(view.status, changed, memory.written_at, now)
-        if held:
-            return held
+        last, words = memory.status_write, 0
+        if last is not None and only_words(view.status, changed):
+            words = last.words + 1
+            if held := last.held_back(now):
+                return held
         self._announce(snapshot, plan)
         current = self._caches.datacenters.get(view.metadata.namespace, view.metadata.name)
         version = (current or view).metadata.resource_version
@@ -207,7 +209,7 @@ class DatacenterReconciler:
             )
         except NotFound:
             log.info("the datacenter was deleted meanwhile")
-        memory.written_at = now
+        memory.status_write = LastWrite(now, words)
         return 0.0
 
     def _announce(self, snapshot: Snapshot, plan: Plan) -> None:

@@ -18,8 +18,8 @@ Json = dict[str, Any]
 
 METADATA_VERSION = 1
 """Labels carry metadata.name."""
-WORDS_SECONDS = 3.0
-"""How often a status is written in which only words are different."""
+WORDS_SECONDS, MOST_WORDS_SECONDS = 3.0, 30.0
+"""How often a status is written in which only words are different: more and more rarely."""
 
 
 @dataclass
@@ -72,16 +72,26 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
     return changed
 
 
-def held_back(before: Mapping[str, Any], changed: Json, written_at: datetime | None, now: datetime) -> float:
-    """For how many seconds a patch can wait for what changes next.
+@dataclass(frozen=True, slots=True)
+class LastWrite:
+    """When the status was written last, and how often in succession only words were different."""
 
-    The words of conditions, which change with each thing that is waited for, are for people only.
-    """
-    if written_at is None or changed.keys() != {"conditions"}:
-        return 0.0
-    if _without_words(before.get("conditions") or []) != _without_words(changed["conditions"]):
-        return 0.0
-    return max(WORDS_SECONDS - (now - written_at).total_seconds(), 0.0)
+    at: datetime
+    words: int = 0
+
+    def held_back(self, now: datetime) -> float:
+        """For how many seconds other words wait for what changes next: they change with each thing that is
+        waited for.
+        """
+        pause = min(WORDS_SECONDS * (1 << min(self.words, 10)), MOST_WORDS_SECONDS)
+        return max(pause - (now - self.at).total_seconds(), 0.0)
+
+
+def only_words(before: Mapping[str, Any], changed: Json) -> bool:
+    """Whether a patch changes nothing but the words of conditions, which are for people alone."""
+    if changed.keys() != {"conditions"}:
+        return False
+    return _without_words(before.get("conditions") or []) == _without_words(changed["conditions"])
 
 
 def _without_words(conditions: list[Json]) -> list[Json]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from controllers.cassandra.status import WORDS_SECONDS, held_back, patch
+from controllers.cassandra.status import LastWrite, only_words, patch
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-JUST_NOW = NOW - timedelta(seconds=1)
 
 
 def condition(status: str = "False", message: str = "waiting for pods to be made") -> dict[str, Any]:
@@ -27,23 +26,30 @@ OTHER_WORDS = {**BEFORE, "conditions": [condition(message="waiting until a can b
 
 
 @pytest.mark.parametrize(
-    ("sentence", "after", "written_at", "seconds"),
+    ("after", "words"),
     [
-        ("other words wait a while", OTHER_WORDS, JUST_NOW, WORDS_SECONDS - 1),
-        ("words that have waited are written", OTHER_WORDS, NOW - timedelta(seconds=WORDS_SECONDS), 0),
-        ("the first words of a process are written at once", OTHER_WORDS, None, 0),
-        ("a condition that turns is written at once", {"conditions": [condition("True")]}, JUST_NOW, 0),
-        (
-            "a new condition is written at once",
+        pytest.param(OTHER_WORDS, True, id="another sentence"),
+        pytest.param({"conditions": [condition("True")]}, False, id="a condition turns"),
+        pytest.param(
             {"conditions": [condition(), {"type": "Healthy", "status": "True", "message": ""}]},
-            JUST_NOW,
-            0,
+            False,
+            id="a new condition",
         ),
-        ("a new member is written at once", {**OTHER_WORDS, "nodeStatuses": {"b": {}}}, JUST_NOW, 0),
+        pytest.param({**OTHER_WORDS, "nodeStatuses": {"b": {}}}, False, id="a new member"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_words_alone_wait_for_what_changes_next(
-    sentence: str, after: dict[str, Any], written_at: datetime | None, seconds: float
-) -> None:
-    assert held_back(BEFORE, patch(BEFORE, after), written_at, NOW) == seconds
+def test_words_are_told_from_what_is_decided_by(after: dict[str, Any], words: bool) -> None:
+    assert only_words(BEFORE, patch(BEFORE, after)) is words
+
+
+@pytest.mark.parametrize(
+    ("age", "words", "seconds"),
+    [
+        pytest.param(1, 0, 2, id="they wait a while"),
+        pytest.param(3, 0, 0, id="they have waited"),
+        pytest.param(3, 1, 3, id="the second ones in succession wait longer"),
+        pytest.param(10, 50, 20, id="but not for ever"),
+    ],
+)
+def test_words_wait_for_what_changes_next(age: float, words: int, seconds: float) -> None:
+    assert LastWrite(NOW - timedelta(seconds=age), words).held_back(NOW) == seconds
