@@ -61,11 +61,14 @@ class Clusters:
         rollout = plan_rollout(snapshot)
         views = [view(snapshot, rollout, each) for each in cluster.datacenters]
         status = cluster_status(snapshot, rollout, views, objection, now=stamp(datetime.now(UTC)))
-        await self._tell(cluster, status)
         accepted = {str(each["name"]) for each in status["datacenters"]}
-        for each in views:
-            if each.datacenter.name in accepted:
-                await self._tell_datacenter(snapshot, each)
+        try:
+            for each in views:
+                if each.datacenter.name in accepted:
+                    await self._tell_datacenter(snapshot, each)
+        finally:
+            # Last: who waited for the cluster to be Ready finds its datacenters so, too.
+            await self._tell(cluster, status)
         if objection is not None:
             # a missing Secret is not watched for
             wait = objection.reason in (Reason.WAITING, Reason.INVALID_SPEC)
