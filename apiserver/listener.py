@@ -23,6 +23,7 @@ from apiserver import asked
 from apiserver.asked import Asked
 from apiserver.express import Answer
 from apiserver.http2.connection import Connection as Http2Connection
+from apiserver.outlet import Outlet
 from apiserver.pacing import Pacer
 from apiserver.request import HEADERS_LIMIT, LINE_LIMIT, Handle, Request, refusal, unreadable
 from apiserver.status import internal_error
@@ -53,11 +54,21 @@ class Express(Protocol):
 class _Connection(RequestHandler):
     """One connection. A head must be complete some seconds after it began; errors are a Status."""
 
-    __slots__ = ("_between", "_expected", "_heads", "_patience", "_peer", "_postponed", "certificate")
+    __slots__ = (
+        "_between",
+        "_expected",
+        "_heads",
+        "_outlet",
+        "_patience",
+        "_peer",
+        "_postponed",
+        "certificate",
+    )
 
     certificate: bytes | None
     """What the client presented in the handshake."""
     _heads: int
+    _outlet: Outlet
     _peer: str
     _patience: asyncio.TimerHandle | None
     _expected: int
@@ -68,7 +79,8 @@ class _Connection(RequestHandler):
     """What came in while a read on the short way was not answered yet."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        self._outlet = Outlet(cast(asyncio.Transport, transport))
+        super().connection_made(self._outlet)
         self._heads = 0
         self._expected, self._between, self._postponed = 0, True, None
         peer = transport.get_extra_info("peername")
@@ -79,7 +91,17 @@ class _Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._patient()
+        self._outlet.drop()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._outlet.pause()
+        if not self._paused:
+            super().pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._outlet.resume() and self._paused:
+            super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._postponed is not None:
@@ -165,7 +187,8 @@ class _Connection(RequestHandler):
     @property
     def is_busy(self) -> bool:
         """Whether a request is being read or answered."""
-        return self._request_in_progress or bool(self._messages) or self._postponed is not None
+        answering = self._request_in_progress or self._postponed is not None or self._outlet.waiting
+        return bool(answering or self._messages)
 
     def _patient(self) -> None:
         if self._patience is not None:

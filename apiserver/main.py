@@ -13,7 +13,7 @@ from apiserver.audit.policy import load as load_policy
 from apiserver.audit.sink import Rotation
 from apiserver.program import DRAIN_SECONDS, AuditSettings, Settings, serve
 from missioncontrol.api.names import Component
-from missioncontrol.serving import logs
+from missioncontrol.serving import logs, memory
 from missioncontrol.serving.flags import common_options, connection, server_options
 from missioncontrol.serving.run import run
 
@@ -103,6 +103,7 @@ def main(
 ) -> NoReturn:
     """Serve missioncontrol.io behind kube-apiserver."""
     logs.setup(log_level, component=Component.APISERVER)
+    memory.return_what_is_freed()
     settings = Settings(
         cluster=connection(kubeconfig, context),
         system_namespace=system_namespace,

@@ -149,10 +149,7 @@ async def listed(cache: WatchCache, form: Form, selection: Selection, found: Pro
     """The body of a list."""
     now = datetime.now(UTC)
     key = (form, selection, found.changes, found.version, gzip, int(now.timestamp()) if form.is_table else 0)
-    body = cache.bodies.kept(key)
-    if body is None:
-        body = await cache.bodies.make(key, form, found.entries, found.version, now, gzip=gzip)
-    return body
+    return await cache.bodies.find(key, form, found.entries, found.version, now, gzip=gzip)
 
 
 def _form(call: Call, served: Served, shapes: frozenset[Shape]) -> Form:

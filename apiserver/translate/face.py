@@ -60,6 +60,13 @@ class Face:
         """What stored names begin with."""
         return f"{self.argument}." if self.argument else ""
 
+    @cached_property
+    def translated(self) -> frozenset[str]:
+        """Members of an object, besides apiVersion and kind, that may differ from what is stored."""
+        spec = {"spec"} if self.argument else set()
+        status = {"status"} if self.requester_annotation else set()
+        return frozenset({"metadata"} | spec | status)
+
     def stored_name(self, name: Any) -> Any:
         """The name an object is stored under. What is no name passes, for the store to refuse."""
         return f"{self.prefix}{name}" if self.prefix and isinstance(name, str) and name else name

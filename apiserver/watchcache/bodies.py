@@ -1,12 +1,13 @@
 """Bodies of lists: joined from what is encoded already, compressed once, the last ones kept.
 
 A body is known by the state that it shows, so it never has to be declared invalid; a Table also by the
-second, for its ages.
+second, for its ages. However many ask for one at the same moment, it is made and held once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -14,8 +15,9 @@ from datetime import datetime
 
 from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry
-from apiserver.watchcache.forms import Form, Parts
-from apiserver.watchcache.mirror import in_batches
+from apiserver.watchcache.forms import Form
+from apiserver.watchcache.mirror import TURN_SECONDS, in_batches
+from apiserver.watchcache.pieces import Parts
 
 GZIP_FROM = 128 * 1024
 KEPT_BYTES = 24 << 20
@@ -26,25 +28,36 @@ class Bodies:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._making: dict[Hashable, asyncio.Task[bytes]] = {}
         self._size = 0
 
-    def kept(self, key: Hashable) -> bytes | None:
-        """A body that has been made before."""
+    async def find(
+        self, key: Hashable, form: Form, entries: list[Entry], version: int, now: datetime, *, gzip: bool
+    ) -> bytes:
+        """The body, as it was made before or is just being made for somebody else; a large one is
+        compressed, when the client takes that.
+        """
         body = self._kept.get(key)
         if body is not None:
             self._kept.move_to_end(key)
-        return body
+            return body
+        making = self._making.get(key)
+        if making is None:
+            making = asyncio.create_task(self._make(key, form, entries, version, now, gzip=gzip))
+            self._making[key] = making
+            making.add_done_callback(lambda _: self._making.pop(key))
+        return await asyncio.shield(making)
 
-    async def make(
+    async def _make(
         self, key: Hashable, form: Form, entries: list[Entry], version: int, now: datetime, *, gzip: bool
     ) -> bytes:
-        """The body; a large one is compressed, when the client takes that."""
         items: list[Parts] = []
+        turn_ends = time.monotonic() + TURN_SECONDS
         for batch in in_batches(entries):
-            fresh = any(entry.pieces is None or form.plural not in entry.pieces for entry in batch)
             items += [forms.item(form, entry, now) for entry in batch]
-            if fresh:
+            if time.monotonic() > turn_ends:
                 await asyncio.sleep(0)  # encoding takes its time, joining does not
+                turn_ends = time.monotonic() + TURN_SECONDS
         body = b"".join(forms.collection(form, items, version))
         if gzip and len(body) >= GZIP_FROM:
             body = await asyncio.to_thread(_compressed, body)
@@ -61,7 +74,7 @@ class Bodies:
 
 
 def is_compressed(body: bytes) -> bool:
-    """Whether a body is what `make` has compressed: JSON never begins like this."""
+    """Whether a body is what `find` has compressed: JSON never begins like this."""
     return body[:2] == b"\x1f\x8b"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -52,15 +52,22 @@ class Entry:
         self.fields = fields
         self.raw = raw
         self.budget = budget
-        self.pieces: dict[str, Any] | None = None
+        self.pieces: dict[str, Encoded] | None = None
         """What has been encoded of it, by the plural of the virtual kind."""
 
-    def keep(self, plural: str, pieces: Any, size: int) -> None:
-        """Remember what has been encoded, as long as there is memory for it."""
-        self.budget.take(self, size)
-        if self.pieces is None:
-            self.pieces = {}
-        self.pieces[plural] = pieces
+    def keep(self, plural: str, encoded: Encoded) -> None:
+        """Remember what has been encoded, or that it has grown, as long as there is memory for it."""
+        pieces = {**(self.pieces or {}), plural: encoded}
+        self.budget.hold(self, sum(each.size for each in pieces.values()))
+        self.pieces = pieces
+
+
+class Encoded(Protocol):
+    """What an entry keeps."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
 
 
 class Budget:
@@ -71,14 +78,15 @@ class Budget:
         self._holders: dict[Entry, int] = {}
         self._size = 0
 
-    def take(self, entry: Entry, size: int) -> None:
-        """An entry is about to hold so many bytes more."""
+    def hold(self, entry: Entry, size: int) -> None:
+        """An entry is about to hold so many bytes."""
+        self._size -= self._holders.pop(entry, 0)
         if self._size + size > self._limit:
             for each in self._holders:
                 each.pieces = None
             self._holders.clear()
             self._size = 0
-        self._holders[entry] = self._holders.get(entry, 0) + size
+        self._holders[entry] = size
         self._size += size
 
     def release(self, entry: Entry) -> None:

@@ -1,8 +1,8 @@
 """How stored objects and events become the bytes that clients get: made once, used for everybody.
 
-Of each object the metadata and the rest are encoded apart, so that every form (the whole object, metadata
-only, a row of a Table) is a matter of joining bytes. Cells that change with time alone, such as the age, are
-the only thing made anew for each list.
+Of each object the metadata and the rest are known as bytes of their own (`pieces`), so that every form (the
+whole object, metadata only, a row of a Table) is a matter of joining them. Cells that change with time alone,
+such as the age, are the only thing made anew for each list.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from typing import Any
 
 import orjson
 
-from apiserver.kinds import FACES, SERVED
+from apiserver.kinds import SERVED
 from apiserver.negotiate import Accepted, Shape
 from apiserver.table import definitions_of, include_object
-from apiserver.translate.objects import to_virtual
+from apiserver.watchcache import pieces as encoding
 from apiserver.watchcache.entries import Entry
+from apiserver.watchcache.pieces import Parts, Pieces, pieces_of, row_of
 from apiserver.watchcache.window import BOOKMARK, DELETED, Event
-from missioncontrol.api.columns import Column
-
-Parts = list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +46,6 @@ def form(plural: str, accepted: Accepted, include: str | None) -> Form:
     return Form(plural, shape, accepted.version if shape is Shape.METADATA else "v1")
 
 
-class Pieces:
-    """The encoded parts of an object under one of its faces."""
-
-    __slots__ = ("cells", "metadata", "rest")
-
-    def __init__(self, metadata: bytes, rest: bytes) -> None:
-        self.metadata = metadata
-        self.rest = rest
-        """The other members but apiVersion and kind, each with a comma in front."""
-        self.cells: list[tuple[bytes, Column | None, Any]] | None = None
-        """Encoded cells, or a column with the members that its cell is made of."""
-
-    @property
-    def size(self) -> int:
-        return len(self.metadata) + len(self.rest)
-
-
-def pieces_of(entry: Entry, plural: str) -> Pieces:
-    """The parts of an object, encoded when they are first asked for."""
-    found: Pieces | None = entry.pieces.get(plural) if entry.pieces is not None else None
-    if found is None:
-        found = _encoded(orjson.loads(entry.raw), plural)
-        entry.keep(plural, found, found.size)
-    return found
-
-
-def _encoded(stored: Any, plural: str) -> Pieces:
-    virtual = to_virtual(FACES, SERVED[plural].face, stored)
-    metadata = _dumps(virtual.get("metadata") or {})
-    others = {
-        member: value for member, value in virtual.items() if member not in ("apiVersion", "kind", "metadata")
-    }
-    rest = b"," + orjson.dumps(others)[1:-1] if others else b""
-    return Pieces(metadata, rest)
-
-
-def _dumps(value: Any) -> bytes:
-    """Encoded to be kept: orjson's own result holds a buffer of 16 KiB, however short it is."""
-    return bytes(memoryview(orjson.dumps(value)))
-
-
 @lru_cache(maxsize=256)
 def _heads(plural: str, version: str) -> tuple[bytes, bytes]:
     resource = SERVED[plural].info.resource
@@ -99,66 +56,29 @@ def _heads(plural: str, version: str) -> tuple[bytes, bytes]:
 
 def item(form: Form, entry: Entry, now: datetime) -> Parts:
     """One object, or one row of a Table."""
-    return _item(form, pieces_of(entry, form.plural), now)
+    return _item(form, _pieces(form, entry, now), now)
+
+
+def _pieces(form: Form, entry: Entry, now: datetime) -> Pieces:
+    return row_of(entry, form.plural, now) if form.is_table else pieces_of(entry, form.plural)
 
 
 def _item(form: Form, pieces: Pieces, now: datetime) -> Parts:
     whole, partial = _heads(form.plural, form.version)
     if form.shape is Shape.OBJECT:
-        return [whole, pieces.metadata, pieces.rest, b"}"]
+        return [whole, pieces.metadata, *pieces.rest, b"}"]
     if form.shape is Shape.METADATA:
         return [partial, pieces.metadata, b"}"]
-    row = [b'{"cells":[', _cells(form.plural, pieces, now), b"]"]
+    cells = pieces.cells or encoding.cells_of(pieces, form.plural, now)
+    row: Parts = [b'{"cells":[', encoding.row(cells, now), b"]"]
     if form.include == "Object":
-        row += [b',"object":', whole, pieces.metadata, pieces.rest, b"}"]
+        row += [b',"object":', whole, pieces.metadata, *pieces.rest, b"}"]
     elif form.include == "Metadata":
         row += [b',"object":', partial, pieces.metadata, b"}"]
     else:
         row.append(b',"object":null')
     row.append(b"}")
     return row
-
-
-def _cells(plural: str, pieces: Pieces, now: datetime) -> bytes:
-    if pieces.cells is None:
-        pieces.cells = _fixed_cells(plural, pieces, now)
-    return b",".join(
-        [
-            encoded if column is None else orjson.dumps(column.value(members, now))
-            for encoded, column, members in pieces.cells
-        ]
-    )
-
-
-def _fixed_cells(plural: str, pieces: Pieces, now: datetime) -> list[tuple[bytes, Column | None, Any]]:
-    whole, _ = _heads(plural, "v1")
-    virtual = orjson.loads(b"".join((whole, pieces.metadata, pieces.rest, b"}")))
-    cells: list[tuple[bytes, Column | None, Any]] = []
-    for column in SERVED[plural].info.columns:
-        if column.clock:
-            cells.append((b"", column, _only(virtual, column.clock)))
-            continue
-        encoded = _dumps(column.value(virtual, now))
-        if cells and cells[-1][1] is None:
-            cells[-1] = (cells[-1][0] + b"," + encoded, None, None)
-        else:
-            cells.append((encoded, None, None))
-    return cells
-
-
-def _only(virtual: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
-    """The object with nothing in it but what is under these paths."""
-    kept: dict[str, Any] = {}
-    for path in paths:
-        value: Any = virtual
-        for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is not None:
-            inner = kept
-            for step in path[:-1]:
-                inner = inner.setdefault(step, {})
-            inner[path[-1]] = value
-    return kept
 
 
 def collection(form: Form, items: Iterable[Parts], version: int) -> Parts:
@@ -201,7 +121,7 @@ def _table_head(form: Form, *, definitions: bool) -> bytes:
 
 def single(form: Form, entry: Entry, now: datetime) -> bytes:
     """One object as an answer."""
-    pieces = pieces_of(entry, form.plural)
+    pieces = _pieces(form, entry, now)
     if not form.is_table:
         return b"".join((*_item(form, pieces, now), b"\n"))
     return b"".join((*_one_row(form, pieces, entry.version, now, definitions=True), b"\n"))
@@ -219,17 +139,15 @@ def _one_row(form: Form, pieces: Pieces, version: int, now: datetime, *, definit
 def event(form: Form, event: Event, seen_as: str, now: datetime, *, definitions: bool = False) -> bytes:
     """One line of a watch. An object that leaves the selection is shown as it was, at the event's version."""
     if seen_as == DELETED and event.type != DELETED and event.before is not None:
-        stored = orjson.loads(event.before.raw)
-        stored["metadata"]["resourceVersion"] = str(event.version)
-        pieces = _encoded(stored, form.plural)
+        pieces = encoding.encoded(event.before.raw, form.plural, version=event.version)
     else:
-        pieces = pieces_of(event.entry, form.plural)
+        pieces = _pieces(form, event.entry, now)
     return _line(form, seen_as, pieces, event.version, now, definitions=definitions)
 
 
 def added(form: Form, entry: Entry, now: datetime, *, definitions: bool = False) -> bytes:
     """The line that tells of an object that is there already."""
-    return _line(form, "ADDED", pieces_of(entry, form.plural), entry.version, now, definitions=definitions)
+    return _line(form, "ADDED", _pieces(form, entry, now), entry.version, now, definitions=definitions)
 
 
 def bookmark(form: Form, version: int, now: datetime, *, ends_initial: bool, definitions: bool) -> bytes:
@@ -237,7 +155,7 @@ def bookmark(form: Form, version: int, now: datetime, *, ends_initial: bool, def
     metadata: dict[str, Any] = {"resourceVersion": str(version)}
     if ends_initial:
         metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return _line(form, BOOKMARK, Pieces(orjson.dumps(metadata), b""), version, now, definitions=definitions)
+    return _line(form, BOOKMARK, Pieces(orjson.dumps(metadata)), version, now, definitions=definitions)
 
 
 def _line(form: Form, type_: str, pieces: Pieces, version: int, now: datetime, *, definitions: bool) -> bytes:

@@ -123,13 +123,18 @@ async def _measure(front: Target, usage: Usage) -> None:
     lists = [front.get(kind.path(NAMESPACE) + "?resourceVersion=0") for kind in kinds]
     table = "application/json;as=Table;v=v1;g=meta.k8s.io"
     lists += [front.get(kind.path(NAMESPACE) + "?resourceVersion=0", table) for kind in kinds]
-    await load(front, itertools.repeat(lists[1]), clients=1, seconds=5)
-    print(f"memory, the copy complete and operations listed: {usage.rss:.0f} MB")
+    first = await load(front, itertools.repeat(lists[1]), clients=1, seconds=5)
+    print(
+        f"operations listed: {first.received / first.answers / 1e6:.1f} MB, {first.rate:.1f} times a second"
+    )
+    print(f"memory, the copy complete and operations listed: {usage.rss:.0f} MB, at most {usage.peak():.0f}")
     for request in lists:
         await load(front, itertools.repeat(request), clients=2, seconds=0.5)
-    print(f"memory, everything listed as objects and as tables: {usage.rss:.0f} MB")
+    print(
+        f"memory, everything listed as objects and as tables: {usage.rss:.0f} MB, at most {usage.peak():.0f}"
+    )
     watchers = await _watch(front)
-    print(f"memory, with {WATCHES} watches: {usage.rss:.0f} MB")
+    print(f"memory, with {WATCHES} watches: {usage.rss:.0f} MB, at most {usage.peak():.0f}")
     before = usage.cpu
     await asyncio.sleep(10)
     print(f"CPU with {WATCHES} watches and nothing to tell: {(usage.cpu - before) / 10:.1%}")

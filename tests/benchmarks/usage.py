@@ -20,6 +20,12 @@ class Usage:
         """MB."""
         return int((self._folder / "statm").read_text().split()[1]) * PAGE / 1e6
 
+    def peak(self) -> float:
+        """MB that it had at most since this was asked for last."""
+        status = (self._folder / "status").read_text()
+        (self._folder / "clear_refs").write_text("5")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1e3
+
     @property
     def cpu(self) -> float:
         """Seconds."""

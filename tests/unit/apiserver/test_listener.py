@@ -14,7 +14,9 @@ import pytest
 from aiohttp import web
 
 from apiserver import listener
+from apiserver import outlet as outlets
 from apiserver.listener import Listener, Request
+from apiserver.outlet import Outlet
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
 from missioncontrol.serving.tls import ServerTLS
@@ -175,3 +177,46 @@ async def test_draining_has_an_end(context: ssl.SSLContext) -> None:
         await begun.wait()
         await server.drain(0.1)
         assert await reader.read() == b""
+
+
+LARGE = bytes(range(256)) * 4 * 1024 * 20
+
+
+async def large(_: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(body=LARGE)
+
+
+async def test_a_large_answer_waits_for_its_reader_in_one_copy(context: ssl.SSLContext) -> None:
+    async with listening(context, large) as server, connected(server) as (reader, writer):
+        writer.write(GET)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"200 OK" in head
+        (connection,) = server._server.connections
+        outlet = connection.transport
+        assert isinstance(outlet, Outlet)
+        given = outlet.get_write_buffer_size() - outlet.waiting
+        assert given < len(LARGE) / 10  # the rest is encrypted when there is room for it
+        assert await reader.readexactly(len(LARGE)) == LARGE
+        writer.write(GET)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+        assert await reader.readexactly(len(LARGE)) == LARGE
+
+
+async def test_a_connection_that_ends_gives_the_rest_first(context: ssl.SSLContext) -> None:
+    async with listening(context, large) as server, connected(server) as (reader, writer):
+        writer.write(GET.replace(b"Host", b"Connection: close\r\nHost"))
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read() == LARGE
+
+
+async def test_who_reads_nothing_of_the_rest_is_cut_off(
+    context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlets, "CLOSE_SECONDS", 0.1)
+    async with listening(context, large) as server, connected(server) as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = server._server.connections
+        assert connection.transport is not None
+        connection.transport.close()
+        await eventually(lambda: not server._server.connections)

@@ -26,12 +26,15 @@ from apiserver.selectors import FieldTerm, parse_labels
 from apiserver.table import partial, partial_list, table
 from apiserver.translate.objects import list_to_virtual, to_virtual
 from apiserver.watchcache import forms
+from apiserver.watchcache.bodies import Bodies
 from apiserver.watchcache.entries import Budget, Entry, EntryReader, selection
 from apiserver.watchcache.mirror import AT_ONCE, Mirror
+from apiserver.watchcache.pieces import pieces_of
 from apiserver.watchcache.proof import Prover, Shown, Unproven, differences
 from apiserver.watchcache.shared import SharedRead
 from apiserver.watchcache.watcher import GATHER_MOST_SECONDS, GATHER_SECONDS, Flusher, Watcher
 from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event, Window
+from missioncontrol.api.names import Annotation
 from missioncontrol.api.resources import STORED_OPERATIONS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.plain import PlainReader
@@ -152,13 +155,19 @@ def test_what_is_encoded_is_dropped_when_there_is_too_much() -> None:
     budget = Budget(1000)
     reader = EntryReader((), budget)
     first, second = (reader.read(json.dumps(stored(name, 1)).encode()) for name in "ab")
-    first.keep("operations", "x", 900)
-    assert first.pieces
-    second.keep("operations", "y", 200)
+    small, large = SimpleNamespace(size=200), SimpleNamespace(size=900)
+    first.keep("operations", large)
+    first.keep("operations", large)  # the same, not twice as much
+    assert first.pieces == {"operations": large}
+    second.keep("operations", small)
     assert first.pieces is None
-    assert second.pieces == {"operations": "y"}
-    budget.release(second)
+    assert second.pieces == {"operations": small}
+    small.size = 700
+    second.keep("operations", small)  # it has grown
+    first.keep("operations", small)
     assert second.pieces is None
+    budget.release(first)
+    assert first.pieces is None
 
 
 # Forms -----------------------------------------------------------------------------------------------------
@@ -195,6 +204,26 @@ def test_bytes_say_what_objects_say(plural: str, include: str) -> None:
     assert single == partial(to_virtual(FACES, served.face, objects[0]), Accepted(Shape.METADATA))
 
 
+def test_what_is_the_same_on_both_sides_is_kept_once() -> None:
+    document = {**stored("a", 3, phase="Running"), "more": {"x": "y" * 5000}}
+    document["status"]["message"] = "z" * 5000
+    document["metadata"]["annotations"] = {Annotation.REQUESTED_BY: "somebody"}
+    one = READER.read(json.dumps(document, separators=(",", ":")).encode())
+    for plural in ("operations", "rollingrestarts"):
+        shown = json.loads(forms.single(forms.Form(plural), one, NOW))
+        assert shown == to_virtual(FACES, SERVED[plural].face, document)
+        assert next(iter(shown["status"])) == "requestedBy"
+        assert pieces_of(one, plural).size < 2000
+
+
+def test_an_object_that_was_indented_is_one_line_of_a_watch() -> None:
+    document = stored("a", 3, phase="Running")
+    one = READER.read(json.dumps(document, indent=2).encode() + b"\n")
+    line = forms.added(forms.Form("operations"), one, NOW)
+    assert line.count(b"\n") == 1
+    assert json.loads(line)["object"] == to_virtual(FACES, SERVED["operations"].face, document)
+
+
 def test_the_age_goes_on_while_the_object_does_not_change() -> None:
     form, one = forms.Form("operations", Shape.TABLE), entry("a", 1)
     ages = [
@@ -202,6 +231,20 @@ def test_the_age_goes_on_while_the_object_does_not_change() -> None:
     ]
     assert ages[0] != ages[1]
     assert [left for left, right in zip(*ages, strict=True) if left != right] == ["60m"]
+
+
+async def test_a_body_that_many_want_at_once_is_made_once() -> None:
+    form, state = forms.Form("operations"), [entry(f"r{number:03}", number) for number in range(300)]
+    bodies = Bodies()
+    first, *others = (
+        asyncio.create_task(bodies.find("state 1", form, state, 300, NOW, gzip=False)) for _ in range(4)
+    )
+    await asyncio.sleep(0)
+    first.cancel()  # who came first and left has not made it in vain
+    one, *same = await asyncio.gather(*others)
+    assert all(body is one for body in (*same, await bodies.find("state 1", form, [], 0, NOW, gzip=False)))
+    assert len(json.loads(one)["items"]) == 300
+    assert await bodies.find("state 2", form, [], 301, NOW, gzip=False) != one
 
 
 # Shared reads ----------------------------------------------------------------------------------------------
