@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
@@ -135,6 +135,7 @@ def warning(text: str) -> str:
     return f'299 - "{escaped}"'
 
 
+@lru_cache(maxsize=1024)
 def manager_of(user_agent: str) -> str:
     """`kubectl/v1.36 (linux/amd64) …` is `kubectl`."""
     name = "".join(char for char in user_agent.split("/", 1)[0] if char.isprintable())

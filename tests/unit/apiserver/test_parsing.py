@@ -256,12 +256,15 @@ class _Pairs(list[Any]):
     """An object as it is written."""
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, colon: str, *, ascii: bool) -> str:
+    def inner(each: Any) -> str:
+        return _written(each, colon, ascii=ascii)
+
     if isinstance(value, _Pairs):
-        return "{" + ",".join(f"{json.dumps(key)} :{_written(each)}" for key, each in value) + "}"
+        return "{" + ",".join(f"{inner(key)}{colon}{inner(each)}" for key, each in value) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
-    return json.dumps(value)
+        return "[" + ",".join(map(inner, value)) + "]"
+    return json.dumps(value, ensure_ascii=ascii)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +278,7 @@ def _written(value: Any) -> str:
         pytest.param(b'{"a":"x\\":y"}', {"a": 'x":y'}, (), id="only what looks like one"),
         pytest.param(b'{"":1,"":2,":":3}', {"": 2, ":": 3}, ("",), id="an empty one"),
         pytest.param(b'{"a":9007199254740993123}', {"a": 9007199254740993123}, (), id="a long number"),
+        pytest.param(rb'{"<":"\u003c\\u003e","\u003c":1}', {"<": 1}, ("<",), id="signs as Go writes them"),
     ],
 )
 def test_json_with_and_without_keys_given_twice(data: bytes, value: Any, duplicates: tuple[str, ...]) -> None:
@@ -282,20 +286,37 @@ def test_json_with_and_without_keys_given_twice(data: bytes, value: Any, duplica
     assert (found.value, found.duplicates) == (value, duplicates)
 
 
-_NAMES = st.sampled_from(["a", '"', ":", '":', '" :', "\\"])
+_NAMES = st.sampled_from(["a", '"', ":", '":', '" :', "\\", "<", "\\u003c"])
 
 
 def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.lists(inner, max_size=3) | st.lists(st.tuples(_NAMES, inner), max_size=3).map(_Pairs)
 
 
-@given(st.recursive(st.none() | st.integers(-5, 5) | st.text(max_size=5), _nested))
-def test_keys_are_counted_right_whatever_they_are(written: Any) -> None:
+@given(
+    st.recursive(st.none() | st.integers(-5, 5) | st.text(max_size=5) | _NAMES, _nested),
+    st.sampled_from([":", ": ", " :"]),
+    st.booleans(),
+)
+@example([_Pairs([("a", 1), ("a", 2)]), '":'], ":", False)
+def test_keys_are_counted_right_whatever_they_are(written: Any, colon: str, ascii: bool) -> None:
     """Against the slow way, which looks at each key."""
-    text = _written(written)
+    text = _written(written, colon, ascii=ascii)
     assert body.decode_json(text.encode(), keep=True).value == json.loads(
         text, object_pairs_hook=lambda pairs: body._object(pairs, [], True)
     )
+
+
+def test_what_clients_write_is_seen_at_once_to_say_all() -> None:
+    value = {"a b": ["<&>", 'x": "y', 1.5, -7, None], "é": {"": True, ":": ["\\", "\n"]}}
+    for text in (
+        json.dumps(value, ensure_ascii=False),
+        json.dumps(value, ensure_ascii=False, indent=2) + "\n",
+        # Go's signs for "<", ">" and "&"
+        json.dumps(value, ensure_ascii=False).replace("<&>", r"\u003c\u0026\u003e"),
+    ):
+        assert body._says_all(value, text.encode())
+    assert not body._says_all(value, json.dumps(value).encode())  # but true all the same
 
 
 def test_keys_given_twice_are_found_with_their_paths() -> None:
