@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from apiserver.http2 import huffman
@@ -17,6 +18,10 @@ Field = tuple[bytes, bytes]
 DEFAULT_TABLE: Final = 4096
 """What a client may use before it has read our settings."""
 _OVERHEAD: Final = 32
+_SECRET: Final = frozenset({b"authorization", b"cookie"})
+"""Headers that are in memory no longer than their request."""
+_SHORT: Final = 128
+"""Bytes of a text that is worth remembering."""
 _STATIC_TEXT: Final = (
     ":authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https|:status 200|"
     ":status 204|:status 206|:status 304|:status 400|:status 404|:status 500|accept-charset|"
@@ -98,7 +103,7 @@ class Decoder:
             name = self._known(number)[0]
         else:
             name, at = text(block, at)
-        value, at = text(block, at)
+        value, at = text(block, at, secret=name in _SECRET)
         if kept:
             self._keep((name, value))
         return (name, value), at
@@ -146,14 +151,22 @@ def integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
             raise HpackError("a number is too long")
 
 
-def text(block: bytes, at: int) -> tuple[bytes, int]:
+def text(block: bytes, at: int, *, secret: bool = False) -> tuple[bytes, int]:
     """A text, and where it ends."""
     coded = block[at] & 0x80
     length, at = integer(block, at, 7)
     raw = block[at : at + length]
     if len(raw) != length:
         raise HpackError("a text ends with its block")
-    return (huffman.decode(raw) if coded else raw), at + length
+    if coded:
+        raw = huffman.decode(raw) if secret or length > _SHORT else _decoded(raw)
+    return raw, at + length
+
+
+@lru_cache(maxsize=4096)
+def _decoded(raw: bytes) -> bytes:
+    """All requests of a client say nearly the same, and what is coded is read byte by byte."""
+    return huffman.decode(raw)
 
 
 def encode(fields: Iterable[Field]) -> bytes:

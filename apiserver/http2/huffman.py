@@ -64,7 +64,8 @@ class _Machine:
         self._symbol: list[int] = [-1]
         self.padding = {0}
         """Where a text may end: at the root, or after some of the ones that begin the end's code."""
-        self._steps: dict[int, tuple[int, bytes]] = {}
+        self.steps: dict[int, tuple[int, bytes]] = {}
+        """The node after a byte at a node, and what it completes, as far as that has been asked for."""
         self.codes: dict[int, tuple[int, int]] = {}
         """Code and length of each symbol."""
         self._grow()
@@ -91,11 +92,9 @@ class _Machine:
             node = self._children[node][1]
             self.padding.add(node)
 
-    def step(self, node: int, byte: int) -> tuple[int, bytes]:
-        """The node after a byte, and what it completes."""
-        found = self._steps.get(node << 8 | byte)
-        if found is None:
-            found = self._steps[node << 8 | byte] = self._walk(node, byte)
+    def step(self, key: int) -> tuple[int, bytes]:
+        """What is among the steps from now on. The key is a node and a byte."""
+        found = self.steps[key] = self._walk(key >> 8, key & 0xFF)
         return found
 
     def _walk(self, node: int, byte: int) -> tuple[int, bytes]:
@@ -116,10 +115,11 @@ _MACHINE: Final = _Machine()
 
 def decode(data: bytes) -> bytes:
     """The text; HuffmanError where there is none."""
-    node, step = 0, _MACHINE.step
+    node, steps = 0, _MACHINE.steps
     parts: list[bytes] = []
     for byte in data:
-        node, text = step(node, byte)
+        key = node << 8 | byte
+        node, text = steps.get(key) or _MACHINE.step(key)
         parts.append(text)
     if node not in _MACHINE.padding:
         raise HuffmanError("a text ends inside of a character")

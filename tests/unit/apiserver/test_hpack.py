@@ -89,3 +89,14 @@ def test_too_many_fields_are_read_and_not_kept() -> None:
     with pytest.raises(TooLarge):
         mine.decode(ours.encode([(b"a", b"")] * 6))
     assert mine.decode(b"\xbe") == [(b"b", b"c")]
+
+
+def test_a_secret_is_not_remembered_after_its_request() -> None:
+    encoder = hpack.Encoder()
+    encoder.header_table_size = 0
+    ours._decoded.cache_clear()
+    fields = [(b"x-remote-user", b"somebody"), (b"authorization", b"Bearer 0123"), (b"cookie", b"a=b")]
+    for _ in range(2):
+        assert decoder().decode(encoder.encode(fields, huffman=True)) == fields
+    names_and_user = 2  # of the secrets neither: their names have numbers
+    assert ours._decoded.cache_info().currsize == names_and_user
