@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 METADATA_VERSION = 1
 """Labels carry metadata.name."""
-WORDS_SECONDS, MOST_WORDS_SECONDS = 3.0, 30.0
+WORDS_SECONDS, MOST_WORDS_SECONDS = 3.0, 10.0
 """How often a status is written in which only words are different: more and more rarely."""
 
 
@@ -88,14 +88,14 @@ class LastWrite:
 
 
 def only_words(before: Mapping[str, Any], changed: Json) -> bool:
-    """Whether a patch changes nothing but the words of conditions, which are for people alone."""
+    """Whether a patch changes nothing but what is said of the way to Ready, which is for people alone."""
     if changed.keys() != {"conditions"}:
         return False
     return _without_words(before.get("conditions") or []) == _without_words(changed["conditions"])
 
 
 def _without_words(conditions: list[Json]) -> list[Json]:
-    return [{key: value for key, value in each.items() if key != "message"} for each in conditions]
+    return [{**each, "message": ""} if each["type"] == Condition.READY else each for each in conditions]
 
 
 def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:

@@ -13,7 +13,7 @@ from tests.crash.instance import Instance
 from tests.crash.stage import DC, until
 from tests.crash.stories import DATACENTER
 
-LIMIT = 66
+LIMIT = 60
 """Upstream's operator makes 85 requests besides events, and 171 calls to nodes."""
 
 

@@ -22,7 +22,8 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
 RETRY_SECONDS = 1.0
-CAPACITY = {"cpu": "64", "memory": "512Gi", "pods": "250", "ephemeral-storage": "4Ti"}
+CAPACITY = {"cpu": "512", "memory": "4Ti", "pods": "250", "ephemeral-storage": "32Ti"}
+"""For as many pods as there may be on a machine, each of which asks for one processor or two."""
 HEALTHY = {
     "Ready": ("True", "KubeletReady"),
     "MemoryPressure": ("False", "KubeletHasSufficientMemory"),
