@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROOM = 1000
+ROOM = 10_000
+"""A hundred datacenters that begin at once have more than a thousand events to tell, in a few seconds."""
 SERIES_SECONDS = 360.0
 SERIES_WRITE_SECONDS = 30.0
 SERIES_KEPT = 2000

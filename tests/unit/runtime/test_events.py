@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controllers.runtime.events import EventRecorder, cut
+from controllers.runtime.events import ROOM, EventRecorder, cut
 from missioncontrol.api.resources import NODES, PODS, STORED_CLUSTERS, STORED_OPERATIONS, Resource
 from missioncontrol.kube.errors import Forbidden, NotFound
 from missioncontrol.kube.views import Meta
@@ -107,7 +107,7 @@ async def test_trouble_with_events_reaches_nobody() -> None:
     client, dropped = Recording(), []
     events = recorder(client, dropped)
     client.failing = Forbidden(403)
-    for _ in range(1200):
+    for _ in range(ROOM + 200):
         events.event(PODS, POD, reason="Failed", note="again")
     assert len(dropped) == 200
     running = asyncio.create_task(events.run())
