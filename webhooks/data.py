@@ -45,13 +45,21 @@ class DataPlane:
         passage = guard_data_plane(request, self._identities, datetime.datetime.now(datetime.UTC))
         if isinstance(passage, Verdict):
             return passage
-        warnings = list(passage.warnings)
         if request.operation == "DELETE" or request.sub_resource:
-            return allow(warnings)
-        if request.resource.resource == CASSANDRA_DATACENTERS.plural:
-            warnings += cassandra_datacenter.warnings(request.object or {})
+            return allow(passage.warnings)
         causes = _causes(request)
-        return refuse(causes, warnings) if causes else allow(warnings)
+        if causes:
+            return refuse(causes, passage.warnings)
+        return allow([*passage.warnings, *_warnings(request)])
+
+
+def _warnings(request: Request) -> list[str]:
+    """What is told of an object that is accepted; one that nobody is to judge is not commented on."""
+    body = request.object or {}
+    bypassed = request.operation == "UPDATE" and cassandra_datacenter.is_bypassed(body)
+    if bypassed or request.resource.resource != CASSANDRA_DATACENTERS.plural:
+        return []
+    return cassandra_datacenter.warnings(body)
 
 
 def _causes(request: Request) -> list[Cause]:

@@ -73,6 +73,10 @@ class Answer:
             raise NodeRefused(self.status, "the answer is not JSON") from error
 
 
+BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Of the durations of calls, in seconds: upstream's."""
+
+
 class ManagementApi:
     """Calls to the nodes of all datacenters, over one pool of connections."""
 
@@ -90,6 +94,7 @@ class ManagementApi:
             "cass_operator_httphelper_call_duration_seconds",
             "Duration of calls to the management API",
             ["method", "route", "result"],
+            buckets=BUCKETS,
             registry=registry or CollectorRegistry(),
         )
 
@@ -251,7 +256,8 @@ class ManagementApi:
                 method, target, data=data, headers=headers, timeout=limit, ssl=self._tls or True
             ) as got:
                 answer = Answer(got.status, await got.read())
-            result = "ok" if answer.status < 400 else "refused"
+            # upstream's words
+            result = "success" if answer.status < 300 else "error"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # the target carries passwords, so the error's own text must not be passed on
             raise NodeUnreachable(f"{pod.name}: {method} {path}: {type(error).__name__}") from None

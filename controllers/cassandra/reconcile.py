@@ -213,7 +213,11 @@ class DatacenterReconciler:
         return 0.0
 
     def _announce(self, snapshot: Snapshot, plan: Plan) -> None:
-        """Events for what turned bad: a refused spec, lost health."""
+        """Events for what turned bad: a refused spec, lost health.
+
+        While health is lost its sentence follows what goes on; only a pod that cannot run is another event.
+        """
+        failing = any(pod.failing for pod in snapshot.living)
         for kind, usual in (
             (Condition.VALID, EventReason.VALIDATION_FAILED),
             (Condition.HEALTHY, EventReason.UNHEALTHY_DATACENTER),
@@ -221,11 +225,9 @@ class DatacenterReconciler:
             now = plan.conditions.get(kind)
             reason = EVENTS.get(Reason(now[1]), usual) if now is not None and now[1] else usual
             before = next((c for c in snapshot.datacenter.status.conditions if c.type == kind), None)
-            turned = (
-                before is None
-                or before.status != "False"
-                or (before.message or "") != (now or ("", "", ""))[2]
-            )
+            other = (before.message if before else None) != (now or ("", "", ""))[2]
+            worse = other and (kind is Condition.VALID or failing)
+            turned = before is None or before.status != "False" or worse
             if now is not None and not now[0] and turned:
                 self._note(snapshot.datacenter, Event(reason, now[2], warning=True))
 

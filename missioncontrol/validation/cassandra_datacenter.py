@@ -33,10 +33,14 @@ def update_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]
     The bypass annotation on the new object skips all rules, as upstream does; a datacenter that is being
     deleted is not judged at all, so that nothing holds its finalizers.
     """
-    bypassed = _annotations(new).get(Annotation.BYPASS_WEBHOOK_VALIDATIONS) == "true"
-    if bypassed or at(new, "metadata", "deletionTimestamp"):
+    if is_bypassed(new) or at(new, "metadata", "deletionTimestamp"):
         return []
     return [*_state_causes(new), *_change_causes(old, new)]
+
+
+def is_bypassed(datacenter: Mapping[str, Any]) -> bool:
+    """Whether its user wants changes of it not to be judged, whatever they are."""
+    return _annotations(datacenter).get(Annotation.BYPASS_WEBHOOK_VALIDATIONS) == "true"
 
 
 def warnings(datacenter: Mapping[str, Any]) -> list[str]:

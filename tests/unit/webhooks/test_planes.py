@@ -225,6 +225,20 @@ def test_a_deprecated_field_gives_a_warning_and_passes() -> None:
     assert "nodeAffinityLabels" in verdict.warnings[0]
 
 
+def test_a_change_that_nobody_is_to_judge_is_not_commented_on() -> None:
+    spec = {"serverType": "cassandra", "serverVersion": "5.0.4", "racks": [{"name": "r1", "zone": "z"}]}
+    bypass = {"cassandra.datastax.com/bypass-webhook-validations": "true"}
+    old = {"metadata": {"name": "dc", "annotations": bypass}, "spec": {**spec, "clusterName": "other"}}
+    new = {"metadata": {"name": "dc", "annotations": bypass}, "spec": spec}
+
+    verdict = in_data_plane(a_request(CASSANDRA_DATACENTERS, "UPDATE", old=old, new=new))
+
+    assert verdict.allowed
+    assert not verdict.warnings
+    # somebody who makes one is told, and judged
+    assert in_data_plane(a_request(CASSANDRA_DATACENTERS, new=new)).warnings
+
+
 def test_another_context_is_refused_in_a_data_plane() -> None:
     body = {"metadata": {"name": "demo", "namespace": "ns"}, "spec": a_cluster()["spec"]["k8ssandra"]}
 
