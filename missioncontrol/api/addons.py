@@ -207,6 +207,13 @@ class ResourceMeta(TagsOfResource):
 # --- Reaper ------------------------------------------------------------------------------------
 
 
+_SIGN = "([-+]?)"
+_NUMBER = "([-+]?[0-9]+)"
+# any string that holds a duration, as in upstream's definitions: nothing in it has to be there
+_PERIOD = rf"{_SIGN}P(?:{_NUMBER}D)?(T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}(?:[.,]([0-9]{{0,9}}))?S)?)?"
+Period = Annotated[str, Schema({"pattern": _PERIOD})]
+
+
 class AutoScheduling(KubeModel):
     """Repairs that Reaper schedules by itself."""
 
@@ -217,10 +224,14 @@ class AutoScheduling(KubeModel):
     percent_unrepaired_threshold: int = Field(
         10, ge=0, le=100, description="Incremental: percentage of unrepaired data that starts a repair."
     )
-    initial_delay_period: str = Field("PT15S", description="Wait before the first look, in ISO 8601.")
-    period_between_polls: str = Field("PT10M", description="Time between two looks, in ISO 8601.")
-    time_before_first_schedule: str = Field("PT5M", description="Wait before the first repair, in ISO 8601.")
-    schedule_spread_period: str = Field("PT6H", description="Time between repairs of keyspaces, in ISO 8601.")
+    initial_delay_period: Period = Field("PT15S", description="Wait before the first look, in ISO 8601.")
+    period_between_polls: Period = Field("PT10M", description="Time between two looks, in ISO 8601.")
+    time_before_first_schedule: Period = Field(
+        "PT5M", description="Wait before the first repair, in ISO 8601."
+    )
+    schedule_spread_period: Period = Field(
+        "PT6H", description="Time between repairs of keyspaces, in ISO 8601."
+    )
     excluded_keyspaces: list[str] = Field(default_factory=list, description="Keyspaces that are left out.")
     excluded_clusters: list[str] = Field(default_factory=list, description="Clusters that are left out.")
 
