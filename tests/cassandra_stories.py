@@ -44,16 +44,16 @@ class Story:
     """What became of those conditions of datacenters that changed on the way, by type."""
 
 
-def read_story(number: str, *, namespace: str) -> Story:
+def read_story(number: str, *, namespace: str, folder: str = "stories") -> Story:
     """The story of that number; the test is skipped where the recordings are not at hand."""
     root = os.environ.get("GOLDENS")
-    found = sorted((Path(root) / "stories").glob(f"{number}-*/story.md")) if root else []
+    found = sorted((Path(root) / folder).glob(f"{number}-*/story.md")) if root else []
     if not found:
         pytest.skip("the environment variable GOLDENS names no folder with recorded stories")
     recorded = found[0].read_text()
-    text = re.sub(r"\bs[a-f]-(?=dc\d|superuser|seed)", "demo-", recorded)
-    text = re.sub(r"(?<=: )(cassandra-)?s[a-f]$", r"\1demo", text, flags=re.MULTILINE)
-    text = re.sub(r"\bst-[a-f]\d?\b", namespace, text)
+    text = re.sub(r"\b(s[a-f]|k[xz])-(?=dc\d|superuser|seed)", "demo-", recorded)
+    text = re.sub(r"(?<=: )(cassandra-)?(s[a-f]|k[xz])$", r"\1demo", text, flags=re.MULTILINE)
+    text = re.sub(r"\bk?st-[a-fxz]\d?\b", namespace, text)
     blocks = [(label, yaml.safe_load(body)) for label, body in _BLOCK.findall(text)]
     return Story(
         inputs=tuple(body for label, body in blocks if not label.startswith("final object")),

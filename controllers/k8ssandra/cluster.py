@@ -17,6 +17,7 @@ from missioncontrol.api.names import (
     cleanup_for_kubernetes,
     superuser_secret_name,
 )
+from missioncontrol.api.resources import K8SSANDRA_CLUSTERS
 from missioncontrol.kube.views import Meta
 from missioncontrol.validation.values import at, integer, mapping, sequence, text
 
@@ -136,6 +137,18 @@ class Cluster:
             except ValueError:
                 names.add(text(seed))
         return tuple(sorted(addresses, key=lambda each: (each.version, int(each)))), tuple(sorted(names))
+
+    @property
+    def owner_reference(self) -> dict[str, Any]:
+        """For what goes away with the cluster."""
+        return {
+            "apiVersion": K8SSANDRA_CLUSTERS.api_version,
+            "kind": K8SSANDRA_CLUSTERS.kind,
+            "name": self.name,
+            "uid": self.metadata.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
 
     @property
     def ownership_labels(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from controllers.k8ssandra.deletion import ClusterDeletion
 from controllers.k8ssandra.keyspaces import Keyspaces
 from controllers.k8ssandra.materials import MaterialSource
 from controllers.k8ssandra.monitors import ServiceMonitors
+from controllers.k8ssandra.removal import DatacenterRemoval
 from controllers.k8ssandra.sources import Sources
 from controllers.k8ssandra.state import Snapshot
 from controllers.runtime.events import EventRecorder
@@ -27,9 +28,12 @@ from missioncontrol.api.resources import (
     ENDPOINT_SLICES,
     K8SSANDRA_CLUSTERS,
     SECRETS,
+    SERVICES,
+    Resource,
 )
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import AlreadyExists, ApiError, Conflict, LeaseLost, NotFound
+from missioncontrol.kube.views import Object
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +61,7 @@ class ClusterReconciler:
         self._monitors = monitors
         self._recorder = recorder
         self._deletion = ClusterDeletion(client, sources)
+        self._removal = DatacenterRemoval(client, keyspaces)
 
     async def reconcile(self, key: Key) -> Outcome:
         view = self._sources.clusters.get(key.namespace, key.name)
@@ -80,7 +85,7 @@ class ClusterReconciler:
             plan.error = error.message
             await self._report(snapshot, plan)
             raise
-        if plan.error:
+        if plan.error and plan.leaving is None:
             return Terminal(plan.error)
         return outcome
 
@@ -113,10 +118,10 @@ class ClusterReconciler:
             await self._make_secret(cluster)
         for body in plan.config_maps:
             await self._client.apply(CONFIG_MAPS, body, field_manager=MANAGER)
-        for name in plan.stale_config_maps:
-            with suppress(NotFound):
-                await self._client.delete(CONFIG_MAPS, name, namespace=cluster.namespace)
-        await self._write_slices(snapshot, plan)
+        await self._remove(CONFIG_MAPS, cluster.namespace, plan.stale_config_maps)
+        await self._write_endpoints(snapshot, plan)
+        if plan.leaving is not None:
+            return await self._let_go(snapshot, plan, plan.leaving)
         waiting = ""
         if plan.keyspaces:
             waiting = await self._keyspaces.ensure(cluster, plan.keyspaces, snapshot.pods, snapshot.materials)
@@ -142,6 +147,16 @@ class ClusterReconciler:
             # nobody here watches them, so that the ring has to be asked again
             return RequeueAfter(OUTSIDE_SECONDS, f"the ring does not know {', '.join(absent)} yet")
         return Done(plan.waiting)
+
+    async def _let_go(self, snapshot: Snapshot, plan: Plan, leaving: Object) -> Outcome:
+        plan.error = await self._removal.objection(snapshot, leaving)
+        if not plan.error:
+            plan.waiting = await self._removal.step(snapshot, leaving)
+        await self._report(snapshot, plan)
+        if leaving.metadata.deletion_timestamp is not None:
+            return Done(plan.waiting)
+        # keyspaces wake nobody
+        return RequeueAfter(KEYSPACE_RETRY_SECONDS, plan.error or plan.waiting)
 
     async def _annotate(self, cluster: Cluster, notes: dict[str, str | None]) -> None:
         present = cluster.metadata.annotations
@@ -171,17 +186,20 @@ class ClusterReconciler:
         except AlreadyExists:
             log.info("the Secret %s exists already and is used as it is", cluster.superuser_secret)
 
-    async def _write_slices(self, snapshot: Snapshot, plan: Plan) -> None:
+    async def _write_endpoints(self, snapshot: Snapshot, plan: Plan) -> None:
+        namespace = snapshot.cluster.namespace
+        for body in plan.services:
+            await self._client.apply(SERVICES, body, field_manager=MANAGER)
         for body in plan.slices:
             await self._client.apply(ENDPOINT_SLICES, body, field_manager=MANAGER)
-        for name in plan.stale_slices:
-            await self._drop_slice(snapshot.cluster.namespace, name)
+        await self._remove(ENDPOINT_SLICES, namespace, plan.stale_slices)
+        await self._remove(SERVICES, namespace, plan.stale_services)
 
-    async def _drop_slice(self, namespace: str, name: str) -> None:
-        try:
-            await self._client.delete(ENDPOINT_SLICES, name, namespace=namespace)
-        except NotFound:
-            log.debug("EndpointSlice %s is gone already", name)
+    async def _remove(self, resource: Resource, namespace: str, names: list[str]) -> None:
+        for name in names:
+            # it may be gone already
+            with suppress(NotFound):
+                await self._client.delete(resource, name, namespace=namespace)
 
     async def _create(self, body: dict[str, Any]) -> None:
         """Make a CassandraDatacenter, and never become a second owner of one that exists.
@@ -205,6 +223,7 @@ class ClusterReconciler:
                 reason=EventReason.RECONCILE_ERROR,
                 note=plan.error,
                 type="Warning",
+                action=EventReason.RECONCILE_ERROR,
             )
         await self._patch_status(snapshot, wanted)
 

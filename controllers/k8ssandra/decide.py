@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.k8ssandra import metrics_agent, node_config, rebuild, render, seeds, vector
+from controllers.k8ssandra import (
+    contact_points,
+    metrics_agent,
+    node_config,
+    rebuild,
+    removal,
+    render,
+    seeds,
+    vector,
+)
 from controllers.k8ssandra.cluster import (
     Cluster,
     DatacenterSpec,
@@ -22,7 +31,7 @@ from controllers.k8ssandra.hashing import covers
 from controllers.k8ssandra.state import Snapshot
 from controllers.k8ssandra.views import condition, holds, is_initialized, is_settled
 from missioncontrol.api.names import Annotation, Condition, Label
-from missioncontrol.kube.views import Object
+from missioncontrol.kube.views import MetaView, Object
 from missioncontrol.validation import cassandra_datacenter, k8ssandra_cluster
 from missioncontrol.validation.causes import sentence
 from missioncontrol.validation.values import integer
@@ -34,6 +43,8 @@ class Plan:
 
     config_maps: list[dict[str, Any]] = field(default_factory=list)
     stale_config_maps: list[str] = field(default_factory=list)
+    services: list[dict[str, Any]] = field(default_factory=list)
+    stale_services: list[str] = field(default_factory=list)
     slices: list[dict[str, Any]] = field(default_factory=list)
     stale_slices: list[str] = field(default_factory=list)
     keyspaces: Mapping[str, int] = field(default_factory=dict)
@@ -42,6 +53,8 @@ class Plan:
     update: dict[str, Any] | None = None
     rebuild: dict[str, Any] | None = None
     """The task that fills a datacenter, to be made once the keyspaces are replicated to it."""
+    leaving: Object | None = None
+    """The datacenter that the spec does not name any more; nothing else happens until it is gone."""
     notes: dict[str, str | None] = field(default_factory=dict)
     """Annotations of the K8ssandraCluster, to be written before anything is made."""
     waiting: str = ""
@@ -68,7 +81,13 @@ def decide(snapshot: Snapshot) -> Plan:
     if not snapshot.has_secret:
         plan.waiting = _missing_secret(cluster)
         return plan
-    _decide_seeds(snapshot, plan)
+    _decide_endpoints(snapshot, plan)
+    plan.leaving = removal.leaving(snapshot)
+    if plan.leaving is not None:
+        plan.waiting = f"datacenter {plan.leaving.metadata.name} is removed"
+        return plan
+    made = _config_map_names(cluster)
+    plan.stale_config_maps = sorted(name for name in snapshot.config_maps if name not in made)
     _decide_datacenters(snapshot, plan, replication)
     return plan
 
@@ -88,8 +107,15 @@ def _objection(snapshot: Snapshot) -> str:
     for name, live in snapshot.datacenters.items():
         if name in wanted and not snapshot.owns(live):
             return f"CassandraDatacenter {name} exists already and {_owner(live)}; it is left as it is"
-        if name not in wanted and snapshot.owns(live):
+        if name not in wanted and snapshot.owns(live) and cluster.is_managed:
             return f"removing a datacenter ({name}) is not supported yet; it is left as it is"
+    added = sorted(wanted - set(snapshot.datacenters))
+    removed = sorted(each.metadata.name for each in snapshot.owned if each.metadata.name not in wanted)
+    if added and removed:
+        return (
+            f"datacenters cannot be renamed, nor added ({', '.join(added)}) and removed "
+            f"({', '.join(removed)}) at once: data would be lost"
+        )
     return ""
 
 
@@ -104,20 +130,34 @@ def _missing_secret(cluster: Cluster) -> str:
     return f"{what}, which the control plane brings" if cluster.is_managed else what
 
 
-def _decide_seeds(snapshot: Snapshot, plan: Plan) -> None:
-    cluster, wanted = snapshot.cluster, set()
+def _decide_endpoints(snapshot: Snapshot, plan: Plan) -> None:
+    """Where nodes are found: seeds by nodes of other datacenters, all of them by clients."""
+    cluster = snapshot.cluster
+    slices, services = [], []
     for datacenter in cluster.datacenters:
         addresses = seeds.foreign_addresses(cluster, datacenter, snapshot.seed_pods)
-        for body in seeds.endpoint_slices(cluster, datacenter, addresses):
-            name = body["metadata"]["name"]
-            wanted.add(name)
-            live = snapshot.slices.get(name)
-            if live is None or not covers(
-                {"labels": live.metadata.labels, "annotations": live.metadata.annotations},
-                {"labels": body["metadata"]["labels"], "annotations": body["metadata"]["annotations"]},
-            ):
-                plan.slices.append(body)
-    plan.stale_slices = sorted(set(snapshot.slices) - wanted)
+        slices += seeds.endpoint_slices(cluster, datacenter, addresses)
+        if datacenter.name in snapshot.datacenters:
+            services.append(contact_points.service(cluster, datacenter))
+            slices += contact_points.endpoint_slices(cluster, datacenter, snapshot.pods_of(datacenter.name))
+    plan.slices, plan.stale_slices = _differing(slices, snapshot.slices)
+    plan.services, plan.stale_services = _differing(services, snapshot.services)
+
+
+def _differing(
+    wanted: list[dict[str, Any]], live: Mapping[str, MetaView]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Those that are to be written, and the names of those that are too many; fingerprints tell."""
+    changed = [
+        body
+        for body in wanted
+        if (found := live.get(body["metadata"]["name"])) is None
+        or not covers(
+            {"labels": found.metadata.labels, "annotations": found.metadata.annotations},
+            {key: body["metadata"][key] for key in ("labels", "annotations")},
+        )
+    ]
+    return changed, sorted(set(live) - {body["metadata"]["name"] for body in wanted})
 
 
 def _decide_datacenters(snapshot: Snapshot, plan: Plan, replication: Replication | None) -> None:
@@ -199,6 +239,11 @@ def _decide_config_maps(snapshot: Snapshot, plan: Plan, datacenter: DatacenterSp
             or not covers(live.metadata.labels, body["metadata"]["labels"])
         ):
             plan.config_maps.append(body)
+
+
+def _config_map_names(cluster: Cluster) -> set[str]:
+    parts = (metrics_agent, node_config, vector)
+    return {part.config_map_name(cluster, each) for part in parts for each in cluster.datacenters}
 
 
 def _decide_change(

@@ -18,6 +18,7 @@ from missioncontrol.api.resources import (
     K8SSANDRA_CLUSTERS,
     K8SSANDRA_TASKS,
     SECRETS,
+    SERVICES,
     Resource,
 )
 from missioncontrol.kube.client import Client
@@ -52,6 +53,8 @@ class ClusterDeletion:
             await self._delete(CONFIG_MAPS, config_map.metadata)
         for endpoint_slice in snapshot.slices.values():
             await self._delete(ENDPOINT_SLICES, endpoint_slice.metadata)
+        for service in snapshot.services.values():
+            await self._delete(SERVICES, service.metadata)
         await self._delete_secret(snapshot)
         if tasks:
             return f"waiting until the tasks are gone: {', '.join(each.metadata.name for each in tasks)}"

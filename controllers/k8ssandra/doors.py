@@ -33,7 +33,7 @@ class Doors:
         )
         if datacenter is None:
             return self._api
-        api = self._api.on_port(_port(datacenter))
+        api = self._api.on_port(management_port(datacenter))
         name = client_secret(datacenter)
         if not name:
             return api
@@ -55,7 +55,7 @@ class Doors:
         return known[1]
 
 
-def _port(datacenter: DatacenterSpec) -> int:
+def management_port(datacenter: DatacenterSpec) -> int:
     """The port that the user gives the management API in the pods, or the usual one."""
     for container in map(mapping, sequence(datacenter.options.get("containers"))):
         for port in map(mapping, sequence(container.get("ports"))):

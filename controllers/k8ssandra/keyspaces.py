@@ -77,6 +77,27 @@ class Keyspaces:
             self._verified[key] = _Verified(dict(factors), cluster.metadata.uid, self._clock())
         return waiting
 
+    async def held_by(
+        self, cluster: Cluster, datacenter: str, pods: Iterable[Pod], materials: Materials
+    ) -> str:
+        """Why a datacenter of the ring may not go yet: a keyspace of a user that is replicated to it."""
+        pod = next((each for each in pods if is_serving(each)), None)
+        if pod is None:
+            return f"datacenter {datacenter} stays until a node of another one can be asked about keyspaces"
+        try:
+            api = self._doors.to(cluster, pod, materials)
+            for keyspace in await api.keyspaces(pod):
+                if keyspace in (*SYSTEM_KEYSPACES, *_DSE_KEYSPACES):
+                    continue
+                if datacenter in (await api.replication(pod, keyspace) or {}):
+                    return (
+                        f"cannot decommission datacenter {datacenter}: keyspace {keyspace} still has "
+                        "replicas on it; alter its replication first"
+                    )
+        except ManagementError as error:
+            return f"datacenter {datacenter} stays until it is known what is replicated to it: {error}"
+        return ""
+
     async def _ensure(
         self, api: ManagementApi, cluster: Cluster, factors: Mapping[str, int], pod: Pod
     ) -> str:

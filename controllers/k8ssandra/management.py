@@ -62,6 +62,11 @@ class ManagementApi:
             if str(each.get("STATUS") or each.get("STATUS_WITH_PORT")).startswith("NORMAL")
         }
 
+    async def keyspaces(self, pod: Pod) -> list[str]:
+        """The names of all keyspaces."""
+        found = await self._call("GET", pod, "/api/v0/ops/keyspace")
+        return sorted(map(str, found)) if isinstance(found, list) else []
+
     async def replication(self, pod: Pod, keyspace: str) -> dict[str, str] | None:
         """The replication of a keyspace, None when there is no such keyspace."""
         found = await self._call(

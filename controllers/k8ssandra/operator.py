@@ -37,6 +37,7 @@ def install(manager: Manager, session: aiohttp.ClientSession, *, from_annotation
     cluster_controller.watch(sources.config_maps, owner)
     cluster_controller.watch(sources.given_config_maps, sources.clusters_given)
     cluster_controller.watch(sources.slices, owner)
+    cluster_controller.watch(sources.services, owner)
     cluster_controller.watch(sources.cassandra_tasks, owner)
     # a cluster that is being deleted waits for its tasks
     cluster_controller.watch(sources.tasks, lambda task: [Key(HOME, *cluster_of_task(task))])

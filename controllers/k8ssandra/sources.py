@@ -9,7 +9,6 @@ from controllers.k8ssandra.cluster import Cluster
 from controllers.k8ssandra.materials import Materials, names_of
 from controllers.k8ssandra.rebuild import task_name
 from controllers.k8ssandra.state import Snapshot
-from controllers.k8ssandra.views import SliceView
 from controllers.runtime.cluster import Cluster as Plane
 from controllers.runtime.outcome import HOME, Key
 from missioncontrol.api.names import Label, LabelValue, clean_label_value
@@ -22,6 +21,7 @@ from missioncontrol.api.resources import (
     K8SSANDRA_TASKS,
     PODS,
     SECRETS,
+    SERVICES,
 )
 from missioncontrol.kube.informer import HasMeta, Informer
 from missioncontrol.kube.views import ConfigMap, MetaView, Object, Pod, SecretMeta
@@ -30,6 +30,8 @@ BY_NAMESPACE = "namespace"
 BY_DATACENTER = "datacenter"
 BY_CLUSTER = "cluster"
 BY_TASK = "task"
+_OUR_SLICES = f"{Label.ENDPOINT_SLICE_MANAGED_BY}={LabelValue.K8SSANDRA_OPERATOR}"
+_OUR_SERVICES = f"{Label.K8SSANDRA_DATACENTER},{Label.APP_NAME}={LabelValue.K8SSANDRA_OPERATOR}"
 _OURS = f"{Label.CLEANED_UP_BY}={LabelValue.K8SSANDRACLUSTER_CONTROLLER}"
 
 
@@ -44,7 +46,8 @@ class Sources:
     pods: Informer[Pod]
     secrets: Informer[SecretMeta]
     config_maps: Informer[ConfigMap]
-    slices: Informer[SliceView]
+    slices: Informer[MetaView]
+    services: Informer[MetaView]
     given_config_maps: Informer[MetaView]
     """All ConfigMaps, by their metadata: a user may name any of them."""
 
@@ -59,7 +62,8 @@ class Sources:
             pods=plane.informer(PODS, Pod, label_selector=Label.DATACENTER),
             secrets=plane.informer(SECRETS, SecretMeta),
             config_maps=plane.informer(CONFIG_MAPS, ConfigMap, label_selector=_OURS),
-            slices=plane.informer(ENDPOINT_SLICES, SliceView, label_selector=_OURS),
+            slices=plane.informer(ENDPOINT_SLICES, MetaView, label_selector=_OUR_SLICES),
+            services=plane.informer(SERVICES, MetaView, label_selector=_OUR_SERVICES),
             given_config_maps=plane.informer(CONFIG_MAPS, MetaView),
         )
         sources.clusters.add_index(BY_NAMESPACE, lambda each: [each.metadata.namespace])
@@ -70,6 +74,7 @@ class Sources:
         )
         sources.config_maps.add_index(BY_CLUSTER, _owner_index)
         sources.slices.add_index(BY_CLUSTER, _owner_index)
+        sources.services.add_index(BY_CLUSTER, _owner_index)
         sources.cassandra_tasks.add_index(BY_TASK, lambda each: [str(key) for key in task_of(each)])
         sources.tasks.add_index(BY_CLUSTER, lambda each: [_joined(*cluster_of_task(each))])
         return sources
@@ -93,6 +98,7 @@ class Sources:
             pods=[pod for value in values for pod in self.pods.by(BY_DATACENTER, _joined(namespace, value))],
             config_maps={each.metadata.name: each for each in self.config_maps.by(BY_CLUSTER, owner)},
             slices={each.metadata.name: each for each in self.slices.by(BY_CLUSTER, owner)},
+            services={each.metadata.name: each for each in self.services.by(BY_CLUSTER, owner)},
             rebuilds=self._rebuilds(cluster),
             has_secret=cluster.external_secrets
             or self.secrets.get(namespace, cluster.superuser_secret) is not None,

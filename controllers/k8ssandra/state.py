@@ -8,9 +8,9 @@ from typing import Any
 
 from controllers.k8ssandra.cluster import Cluster
 from controllers.k8ssandra.materials import Materials
-from controllers.k8ssandra.views import SliceView, is_seed, is_serving
+from controllers.k8ssandra.views import is_seed, is_serving
 from missioncontrol.api.names import Label, clean_label_value
-from missioncontrol.kube.views import ConfigMap, Object, Pod
+from missioncontrol.kube.views import ConfigMap, MetaView, Object, Pod
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class Snapshot:
     pods: Sequence[Pod] = ()
     """The pods of the cluster's datacenters."""
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
-    slices: Mapping[str, SliceView] = field(default_factory=dict)
-    """The EndpointSlices that were made for the cluster."""
+    slices: Mapping[str, MetaView] = field(default_factory=dict)
+    """The EndpointSlices that were made for the cluster, with the fingerprints of their contents."""
+    services: Mapping[str, MetaView] = field(default_factory=dict)
+    """The Services that were made for the cluster, likewise."""
     rebuilds: Mapping[str, Object] = field(default_factory=dict)
     """The tasks that fill datacenters, by the datacenter."""
     has_secret: bool = False

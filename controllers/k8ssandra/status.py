@@ -74,18 +74,33 @@ def datacenters(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def changes(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a status that differ; a merge patch of these makes the stored one right."""
-    return {key: value for key, value in wanted.items() if stored.get(key) != value}
+    """The members of a status that differ; a merge patch of these makes the stored one right.
+
+    Other members stay as they are; what is inside of a member is as wanted, and nothing else.
+    """
+    return {
+        key: _instead(stored.get(key), value) for key, value in wanted.items() if stored.get(key) != value
+    }
+
+
+def _instead(old: Any, new: Any) -> Any:
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    return {**dict.fromkeys(old.keys() - new.keys()), **changes(old, new)}
 
 
 def _datacenter(snapshot: Snapshot, name: str, live: Object, size: int | None) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {
         "name": name,
         "readyReplicas": snapshot.serving(name),
         "replicas": size if size is not None else live.spec.get("size", 0),
         "conditions": [_tidy(mapping(each)) for each in sequence(live.status.get("conditions"))],
         "cassandra": {key: live.status[key] for key in _ESSENTIALS if key in live.status},
     }
+    if size is None:
+        deleting = live.metadata.deletion_timestamp is not None
+        told["decommissionProgress"] = "Decommissioning" if deleting else "UpdatingReplication"
+    return told
 
 
 def _tidy(told: Mapping[str, Any]) -> dict[str, Any]:

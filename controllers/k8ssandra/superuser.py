@@ -28,15 +28,7 @@ def render(cluster: Cluster, *, password: str) -> dict[str, Any]:
             "name": name,
             "namespace": cluster.namespace,
             "labels": {Label.REPLICATED_BY: LabelValue.K8SSANDRACLUSTER_CONTROLLER, **cluster.owned_labels},
-            "ownerReferences": [
-                {
-                    "apiVersion": "k8ssandra.io/v1alpha1",
-                    "kind": "K8ssandraCluster",
-                    "name": cluster.name,
-                    "uid": cluster.metadata.uid,
-                    "controller": True,
-                }
-            ],
+            "ownerReferences": [cluster.owner_reference],
         },
         "type": "Opaque",
         "data": {"username": _encoded(name), "password": _encoded(password)},

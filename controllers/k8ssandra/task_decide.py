@@ -126,7 +126,8 @@ def _status(snapshot: TaskSnapshot, plan: TaskPlan, now: datetime) -> dict[str, 
     )
     status: dict[str, Any] = {"datacenters": {name: dict(each) for name, each in parts.items()}}
     for counter in ("active", "succeeded", "failed"):
-        status[counter] = sum(integer(each.get(counter)) or 0 for each in begun)
+        # upstream stores no zero
+        status[counter] = sum(integer(each.get(counter)) or 0 for each in begun) or None
     started = [each["startTime"] for each in begun if each.get("startTime")]
     if started:
         status["startTime"] = min(started)

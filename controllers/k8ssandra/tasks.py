@@ -82,15 +82,7 @@ class TaskReconciler:
             "finalizers": [*metadata.finalizers, Finalizer.K8SSANDRA_TASK],
         }
         if cluster is not None and cluster.namespace == metadata.namespace and not metadata.owner_references:
-            patch["ownerReferences"] = [
-                {
-                    "apiVersion": K8SSANDRA_CLUSTERS.api_version,
-                    "kind": K8SSANDRA_CLUSTERS.kind,
-                    "name": cluster.name,
-                    "uid": cluster.metadata.uid,
-                    "controller": True,
-                }
-            ]
+            patch["ownerReferences"] = [cluster.owner_reference]
         await self._client.merge_patch(
             K8SSANDRA_TASKS,
             metadata.name,
@@ -176,4 +168,5 @@ class TaskReconciler:
             reason=reason,
             note=note,
             type="Warning" if warning else "Normal",
+            action=reason,
         )

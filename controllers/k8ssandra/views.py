@@ -6,14 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from missioncontrol.api.names import Condition, Label, LabelValue, NodeState, Progress
-from missioncontrol.kube.views import Meta, Object, Pod, View
+from missioncontrol.kube.views import Object, Pod
 from missioncontrol.validation.values import integer, mapping, sequence
-
-
-class SliceView(View, frozen=True):
-    """An EndpointSlice, of which only the metadata (with the fingerprint of its content) matters."""
-
-    metadata: Meta = Meta()
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

@@ -27,13 +27,16 @@ _FROZEN_OF_CLUSTER: Final = ("serverType", "superuserSecretRef")
 _FROZEN_OF_DATACENTER: Final = ("datacenterName",)
 
 
-def change_causes(old: SpecView, new: SpecView, *, rollout: bool = False) -> list[Cause]:
+def change_causes(
+    old: SpecView, new: SpecView, *, rollout: bool = False, removable: bool = False
+) -> list[Cause]:
     """Every rule about the difference between two versions of a spec.
 
     `rollout` is for the copy that a control plane writes into a data plane: it has judged the whole already,
-    and hands out datacenters and sizes one by one.
+    and hands out datacenters and sizes one by one. `removable` is whether datacenters can be taken out.
     """
-    return [*_cluster_changes(old, new), *_datacenter_changes(old, new, rollout=rollout)]
+    datacenters = _datacenter_changes(old, new, rollout=rollout, removable=removable)
+    return [*_cluster_changes(old, new), *datacenters]
 
 
 def _cluster_changes(old: SpecView, new: SpecView) -> Iterator[Cause]:
@@ -65,7 +68,7 @@ def _unchanged(key: str, old: Any, new: Any, field: str) -> Iterator[Cause]:
         yield not_supported_yet(path, f"changing {key} after creation")
 
 
-def _datacenter_changes(old: SpecView, new: SpecView, *, rollout: bool) -> Iterator[Cause]:
+def _datacenter_changes(old: SpecView, new: SpecView, *, rollout: bool, removable: bool) -> Iterator[Cause]:
     before = {datacenter.name: datacenter for datacenter in old.datacenters}
     after = {datacenter.name: datacenter for datacenter in new.datacenters}
     removed = [name for name in before if name not in after]
@@ -78,7 +81,7 @@ def _datacenter_changes(old: SpecView, new: SpecView, *, rollout: bool) -> Itera
             f"datacenters cannot be renamed, nor added and removed at once: {names} would lose its data",
         )
         return
-    for name in removed:
+    for name in removed if not removable else ():
         yield not_supported_yet(field, f"removing a datacenter ({name})")
     for datacenter in added if not rollout else ():
         if datacenter.index < len(before):

@@ -26,7 +26,7 @@ def update_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]
     if old.get("spec") == new.get("spec") or at(new, "metadata", "deletionTimestamp"):
         return list(_annotation_causes(new)) if _annotations(old) != _annotations(new) else []
     rollout = Label.CONTROL_PLANE in mapping(at(new, "metadata", "labels"))
-    change = change_causes(spec_view(old), spec_view(new), rollout=rollout)
+    change = change_causes(spec_view(old), spec_view(new), rollout=rollout, removable=not rollout)
     told = {cause.field for cause in change}
     return [*change, *(cause for cause in _state_causes(new) if cause.field not in told)]
 

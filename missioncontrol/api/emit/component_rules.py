@@ -158,7 +158,7 @@ _K8SSANDRA_OPERATOR: Final = ComponentRules(
         on(r.CASSANDRA_TASKS, *READ, *WRITE),
         on(r.SECRETS, *READ, *WRITE),
         on(r.CONFIG_MAPS, *READ, *WRITE),
-        on(r.SERVICES, *READ),
+        on(r.SERVICES, *READ, *WRITE),
         on(r.ENDPOINT_SLICES, *READ, *WRITE),
         on(r.SERVICE_MONITORS, "get", "create", "patch", "delete"),
         on(r.PODS, *READ),

@@ -39,6 +39,8 @@ OURS_ALONE = {
 class Narrator:
     """Tells stories to one datacenter and keeps what came of them."""
 
+    folder = "stories"
+
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
         self._told: set[Told] = set()
@@ -48,7 +50,7 @@ class Narrator:
 
     def story(self, number: str) -> Story:
         """A story that begins now: its inputs are for the test to apply."""
-        found = read_story(number, namespace=self.plane.namespace)
+        found = read_story(number, namespace=self.plane.namespace, folder=self.folder)
         self._told |= found.events
         self._before = self._conditions()
         return found

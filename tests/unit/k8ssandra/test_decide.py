@@ -10,7 +10,7 @@ import pytest
 from controllers.k8ssandra import status
 from controllers.k8ssandra.decide import decide
 from missioncontrol.api.names import Annotation, Label
-from missioncontrol.kube.views import Meta, Object
+from missioncontrol.kube.views import Meta, MetaView, Object
 from tests.unit.k8ssandra.builders import (
     NAMESPACE,
     a_cluster,
@@ -227,21 +227,62 @@ def test_seeds_of_one_datacenter_are_told_to_the_other_without_waiting() -> None
 
     plan = decide(a_snapshot(cluster, *live, pods=pods))
 
-    (body,) = plan.slices
-    assert body["metadata"]["labels"][Label.SERVICE_NAME] == "demo-dc2-additional-seed-service"
-    assert body["endpoints"][0]["addresses"] == ["10.0.0.1"]
+    found = {
+        each["metadata"]["labels"][Label.SERVICE_NAME]: each["endpoints"][0]["addresses"]
+        for each in plan.slices
+    }
+    assert found == {
+        "demo-dc2-additional-seed-service": ["10.0.0.1"],
+        "demo-dc1-contact-points-service": ["10.0.0.1", "10.0.0.2"],
+    }
 
 
-def test_a_slice_that_is_right_is_left_alone_and_one_without_seeds_goes() -> None:
+def metadata_of(bodies: list[dict[str, Any]]) -> dict[str, MetaView]:
+    """What there is of objects once they were written."""
+    keys = ("name", "namespace", "labels", "annotations")
+    found = [{key: body["metadata"][key] for key in keys} for body in bodies]
+    return {each["name"]: MetaView(metadata=Meta(**each)) for each in found}
+
+
+def test_what_is_right_is_left_alone_and_what_has_no_addresses_goes() -> None:
     cluster = a_cluster(TWO)
     live = a_live(cluster, "dc1"), a_live(cluster, "dc2")
     pods = [a_pod("dc1", 0, "10.0.0.1")]
-    (body,) = decide(a_snapshot(cluster, *live, pods=pods)).slices
-    metadata = {key: body["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
-    slices = {body["metadata"]["name"]: Object(metadata=Meta(**metadata))}
+    first = decide(a_snapshot(cluster, *live, pods=pods))
+    there = {"slices": metadata_of(first.slices), "services": metadata_of(first.services)}
 
-    assert decide(a_snapshot(cluster, *live, pods=pods, slices=slices)).slices == []
-    assert decide(a_snapshot(cluster, *live, slices=slices)).stale_slices == [body["metadata"]["name"]]
+    later = decide(a_snapshot(cluster, *live, pods=pods, **there))
+    assert (later.slices, later.services) == ([], [])
+    without = decide(a_snapshot(cluster, *live, **there))
+    assert without.stale_slices == sorted(there["slices"])
+    assert without.stale_services == []
+
+
+def test_a_datacenter_that_is_named_no_more_goes_before_anything_else_happens() -> None:
+    whole, rest = a_cluster(TWO), a_cluster(a_spec(a_datacenter("dc1", 9)))
+    live = a_live(whole, "dc1"), a_live(whole, "dc2")
+    services = metadata_of(decide(a_snapshot(whole, *live)).services)
+
+    plan = decide(a_snapshot(rest, *live, services=services))
+
+    assert plan.leaving is not None
+    assert plan.leaving.metadata.name == "dc2"
+    assert plan.stale_services == ["demo-dc2-contact-points-service"]
+    assert (plan.update, plan.keyspaces, plan.settled) == (None, {}, False)
+    told = status.cluster_status(a_snapshot(rest, *live), plan, now=NOW)
+    progress = [each.get("decommissionProgress") for each in told["datacenters"]]
+    assert progress == [None, "UpdatingReplication"]
+
+
+def test_datacenters_are_neither_renamed_nor_taken_from_a_control_plane() -> None:
+    live = a_live(a_cluster(), "dc1")
+    renamed = decide(a_snapshot(a_cluster(a_spec(a_datacenter("dc2"))), live))
+    assert renamed.error.startswith("datacenters cannot be renamed, nor added (dc2) and removed (dc1)")
+    assert (renamed.leaving, renamed.create) == (None, None)
+    managed = a_cluster(TWO, labels=MANAGED)
+    rest = a_cluster(a_spec(a_datacenter("dc1")), labels=MANAGED)
+    lives = a_live(managed, "dc1"), a_live(managed, "dc2")
+    assert "removing a datacenter (dc2) is not supported yet" in decide(a_snapshot(rest, *lives)).error
 
 
 def test_system_keyspaces_of_a_plane_that_does_not_own_them_are_left_alone() -> None:

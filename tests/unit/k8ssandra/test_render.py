@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controllers.k8ssandra import metrics_agent, seeds
+from controllers.k8ssandra import contact_points, metrics_agent, seeds
 from controllers.k8ssandra.cluster import Cluster, Replication, system_replication
 from controllers.k8ssandra.hashing import covers
 from controllers.k8ssandra.jvm import builder_sections
@@ -17,7 +17,7 @@ from controllers.k8ssandra.merge import coalesce
 from controllers.k8ssandra.render import cassandra_datacenter
 from missioncontrol.api.names import Annotation, Label
 from missioncontrol.kube.views import Meta
-from tests.unit.k8ssandra.builders import a_cluster, a_datacenter, a_spec
+from tests.unit.k8ssandra.builders import a_cluster, a_datacenter, a_pod, a_spec
 
 REPLICATION_OPTION = "-Dcassandra.system_distributed_replication"
 
@@ -77,6 +77,28 @@ def test_the_metrics_agent_is_configured_as_upstream_does_it(goldens: Path) -> N
     assert body["metadata"]["labels"] == wanted["metadata"]["labels"]
     ours, theirs = (yaml.safe_load(each["data"][metrics_agent.KEY]) for each in (body, wanted))
     assert ours == theirs
+
+
+def test_contact_points_are_those_that_upstream_makes(goldens: Path) -> None:
+    folder = goldens / "k8ssandra" / "01-minimal"
+    objects = [each for each in yaml.safe_load_all((folder / "objects.yaml").read_text()) if each]
+    name = "kmin-dc1-contact-points-service"
+    recorded = {each["kind"]: each for each in objects if each["metadata"]["name"].startswith(name)}
+    namespace = recorded["Service"]["metadata"]["labels"]["k8ssandra.io/cluster-namespace"]
+    cluster = Cluster(Meta(name="kmin", namespace=namespace, uid="u"), a_spec())
+    datacenter = cluster.datacenters[0]
+
+    service = contact_points.service(cluster, datacenter)
+    (points,) = contact_points.endpoint_slices(cluster, datacenter, [a_pod("dc1", 0, "10.0.0.1")])
+
+    for ours, theirs in ((service, recorded["Service"]), (points, recorded["EndpointSlice"])):
+        assert ours["metadata"]["name"] == theirs["metadata"]["name"]
+        assert ours["metadata"]["labels"] == theirs["metadata"]["labels"]
+    assert covers(recorded["Service"]["spec"], service["spec"])
+    owner = {key: value for key, value in cluster.owner_reference.items() if key != "uid"}
+    assert recorded["Service"]["metadata"]["ownerReferences"] == [owner]
+    assert points["ports"] == recorded["EndpointSlice"]["ports"]
+    assert points["addressType"] == recorded["EndpointSlice"]["addressType"]
 
 
 def test_outside_seeds_become_the_slice_that_upstream_makes(goldens: Path) -> None:

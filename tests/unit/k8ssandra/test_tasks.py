@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controllers.k8ssandra.status import changes
 from controllers.k8ssandra.task_decide import TaskPlan, decide
 from controllers.k8ssandra.task_state import TaskSnapshot
 from missioncontrol.api.names import Annotation, Label
@@ -173,3 +174,13 @@ def test_a_task_of_somebody_else_with_the_same_name_is_left_alone() -> None:
     plan = decided(a_task(), a_part("dc1", RUNNING, labels={}))
 
     assert "belongs to somebody else" in plan.invalid
+
+
+def test_what_a_part_does_not_say_any_more_goes_from_the_status() -> None:
+    stored = {"active": 1, "datacenters": {"dc1": {"active": 1, "startTime": "t"}}, "other": 1}
+    wanted = {"active": None, "datacenters": {"dc1": {"startTime": "t", "succeeded": 2}}}
+
+    assert changes(stored, wanted) == {
+        "active": None,
+        "datacenters": {"dc1": {"active": None, "succeeded": 2}},
+    }

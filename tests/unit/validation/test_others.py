@@ -79,6 +79,19 @@ def test_a_datacenter_is_added_after_the_others_but_by_a_control_plane_where_its
     assert k8ssandra_cluster.update_causes(owned, first(owned)) == []
 
 
+def test_a_datacenter_is_taken_out_of_a_cluster_that_no_control_plane_has_made_and_none_is_renamed() -> None:
+    labels = {"missioncontrol.io/control-plane": "cp"}
+    for body, wrong in ((a_k8ssandra_cluster(), ""), (a_k8ssandra_cluster(labels=labels), "removing")):
+        first, second = body["spec"]["cassandra"]["datacenters"]
+        fewer = changed(body, "spec.cassandra.datacenters", [first])
+        causes = k8ssandra_cluster.update_causes(body, fewer)
+        assert wrong in str(causes)
+        assert bool(causes) is bool(wrong)
+        renamed = [first, {**second, "metadata": {"name": "other"}}]
+        told = k8ssandra_cluster.update_causes(body, changed(body, "spec.cassandra.datacenters", renamed))
+        assert "cannot be renamed, nor added and removed at once" in str(told[0])
+
+
 def a_plane(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "p"}, "spec": {"kubeconfigSecretRef": {"name": "s"}, **spec}}
 
