@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controllers.cassandra.state import PodState, Snapshot
+from controllers.cassandra.state import Endpoint, Gossip, PodState, Snapshot
 
 
 def unhealthy(snapshot: Snapshot, *, fresh: bool = False, quorum: bool = True) -> str:
@@ -38,9 +38,8 @@ def _doubt(snapshot: Snapshot, pod: PodState, started: list[PodState], *, quorum
     gossip = snapshot.observed.gossip.get(pod.name)
     if gossip is None:
         return f"{pod.name} does not say what it sees in gossip"
-    seen = {endpoint.address: endpoint for endpoint in gossip}
     for other in started:
-        endpoint = seen.get(node_address(snapshot, other))
+        endpoint = entry_of(snapshot, other, gossip)
         if endpoint is None or not endpoint.normal or not endpoint.alive:
             state = "unknown" if endpoint is None else endpoint.status if endpoint.alive else "down"
             return f"{other.name} is {state} in the gossip of {pod.name}"
@@ -50,6 +49,18 @@ def _doubt(snapshot: Snapshot, pod: PodState, started: list[PodState], *, quorum
     if quorum and not snapshot.observed.quorum.get(pod.name, False):
         return f"{pod.name} does not see a LOCAL_QUORUM"
     return ""
+
+
+def entry_of(snapshot: Snapshot, pod: PodState, table: Gossip) -> Endpoint | None:
+    """A node in a table of gossip: by the host id that it says of itself, else by its address.
+
+    Which address a node tells the others depends on its configuration, not only on what Kubernetes gave it.
+    """
+    own = snapshot.observed.gossip.get(pod.name) or ()
+    host = next((each.host_id for each in own if each.local and each.host_id), "")
+    if host:
+        return next((each for each in table if each.host_id == host), None)
+    return next((each for each in table if each.address == node_address(snapshot, pod)), None)
 
 
 def node_address(snapshot: Snapshot, pod: PodState) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from controllers.cassandra.actions import Decommission, DeleteClaims, MarkLeft, Plan, ScaleRack
-from controllers.cassandra.decide.health import node_address
+from controllers.cassandra.decide.health import entry_of, node_address
 from controllers.cassandra.decide.refusals import is_true, normal_size
 from controllers.cassandra.state import Endpoint, PodState, RackSet, Snapshot, StartCall
 from missioncontrol.api import names
@@ -308,11 +308,10 @@ def _no_room(snapshot: Snapshot, leaver: PodState) -> str:
 def _loads(snapshot: Snapshot) -> dict[str, float]:
     found: dict[str, float] = {}
     for pod in snapshot.living:
-        address = node_address(snapshot, pod)
         for table in snapshot.observed.gossip.values():
-            for each in table:
-                if each.address == address:
-                    found[pod.name] = max(found.get(pod.name, 0.0), each.load)
+            entry = entry_of(snapshot, pod, table)
+            if entry is not None:
+                found[pod.name] = max(found.get(pod.name, 0.0), entry.load)
     return found
 
 
