@@ -22,7 +22,7 @@ from controllers.cassandra.management import (
     NodeUnreachable,
 )
 from controllers.cassandra.state import Leave, Memory, PodState, Process, StartCall
-from controllers.cassandra.status import LastWrite
+from controllers.cassandra.status import Done, LastWrite
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ class DatacenterMemory:
     datacenter: Datacenter | None = None
     """As it was seen last."""
     status_write: LastWrite | None = None
+    done: Done = field(default_factory=Done)
+    """What was done, and is not in the status yet."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while somebody decides about, and writes, the StatefulSets of the datacenter."""
     claims: asyncio.Lock = field(default_factory=asyncio.Lock)

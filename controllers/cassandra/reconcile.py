@@ -86,7 +86,6 @@ class DatacenterReconciler:
             self._certificates.keep(uids)
             return Finished()
         memory = self._memories.of(view.metadata.uid)
-        done = Done()
         plan = Plan("")
         held = 0.0
         for _ in range(ROUNDS):
@@ -112,20 +111,18 @@ class DatacenterReconciler:
                 plan = decide(snapshot, _now())
                 self._remember(memory, snapshot, plan)
                 if plan.store:
-                    await self._write_status(view, snapshot, plan, done, memory)
-                    await self._carry_out(snapshot, plan, memory, done, key, api)
+                    await self._write_status(view, snapshot, plan, memory)
+                    await self._carry_out(snapshot, plan, memory, key, api)
                     continue
                 told = starts_nodes(plan)
                 if told:
                     # a node is registered as a member before another one is told to start
-                    held = await self._write_status(view, snapshot, plan, done, memory)
-                decided, plan = plan, await self._carry_out(snapshot, plan, memory, done, key, api)
+                    held = await self._write_status(view, snapshot, plan, memory)
+                decided, plan = plan, await self._carry_out(snapshot, plan, memory, key, api)
                 told = told and plan is decided
             # conditions that lead to later decisions have to be stored before these are made
-            if not plan.again or plan.conditions:
-                if not plan.done and not told:
-                    held = await self._write_status(view, snapshot, plan, done, memory)
-                done = Done()
+            if (not plan.again or plan.conditions) and not plan.done and not told:
+                held = await self._write_status(view, snapshot, plan, memory)
             if not plan.again:
                 break
         waits = [seconds for seconds in (plan.wait, held) if seconds]
@@ -136,7 +133,6 @@ class DatacenterReconciler:
         snapshot: Snapshot,
         plan: Plan,
         memory: DatacenterMemory,
-        done: Done,
         key: Key,
         api: ManagementApi,
     ) -> Plan:
@@ -149,7 +145,7 @@ class DatacenterReconciler:
             recorder=self._recorder,
             wake=lambda: self._wake(key),
         )
-        actor.done = done
+        actor.done = memory.done
         try:
             await actor.carry_out(plan)
         except (NameTaken, Invalid) as error:
@@ -183,12 +179,13 @@ class DatacenterReconciler:
             memory.healthy = fingerprint(snapshot) if healthy[0] else None
 
     async def _write_status(
-        self, view: Object, snapshot: Snapshot, plan: Plan, done: Done, memory: DatacenterMemory
+        self, view: Object, snapshot: Snapshot, plan: Plan, memory: DatacenterMemory
     ) -> float:
         """Write what is different; if that can wait, it gives for how many seconds, and is not written."""
         now = _now()
-        changed = patch(view.status, next_status(snapshot, plan, done, now))
+        changed = patch(view.status, next_status(snapshot, plan, memory.done, now))
         if not changed:
+            memory.done = Done()
             return 0.0
         last, words = memory.status_write, 0
         if last is not None and only_words(view.status, changed):
@@ -209,6 +206,7 @@ class DatacenterReconciler:
             )
         except NotFound:
             log.info("the datacenter was deleted meanwhile")
+        memory.done = Done()
         memory.status_write = LastWrite(now, words)
         return 0.0
 
@@ -247,7 +245,7 @@ class DatacenterReconciler:
         """The nodes cannot be asked: what the Secrets lack is said, and nothing is done meanwhile."""
         sentence = str(error)
         conditions = {Condition.VALID.value: (False, Reason.INVALID_SPEC.value, sentence)}
-        await self._write_status(view, snapshot, Plan(sentence, conditions=conditions), Done(), memory)
+        await self._write_status(view, snapshot, Plan(sentence, conditions=conditions), memory)
         return RequeueAfter(RETRY, sentence)
 
     async def _invalid(self, view: Object, error: ValidationError) -> Outcome:

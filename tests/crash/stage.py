@@ -182,7 +182,10 @@ def _datacenter_status(status: Json) -> Json:
 def _task_status(status: Json) -> Json:
     kept = {key: value for key, value in status.items() if key in ("active", "succeeded", "failed")}
     kept["conditions"] = {each["type"]: each["status"] for each in status.get("conditions", [])}
-    kept["pods"] = {name: pod.get("status") for name, pod in (status.get("podStatuses") or {}).items()}
+    pods = (status.get("podStatuses") or {}).items()
+    kept["pods"] = {
+        name: " ".join((pod.get("status", ""), pod.get("error", ""))).strip() for name, pod in pods
+    }
     return kept
 
 

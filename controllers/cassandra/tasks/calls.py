@@ -27,14 +27,30 @@ from controllers.cassandra.tasks.jobs import (
     Silent,
     Submitted,
     Waits,
+    attempt_of,
 )
-from missioncontrol.api.control import JobArguments
+from missioncontrol.api.control import JobArguments, PodTaskStatus
 
 PATIENCE: Final = 0.3
 """Seconds that a pass waits for answers, which most nodes give within milliseconds."""
 PAUSE: Final = timedelta(seconds=2)
 """How long a node that did not answer is left alone, the first time."""
 LONGEST_PAUSE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, and which attempt it belongs to.
+
+    The status may have been written although the server said nothing or an error: then what is in it already
+    must not count twice.
+    """
+
+    answer: Answer
+    attempt: int
+
+    def counts_for(self, state: PodTaskStatus | None) -> bool:
+        return self.attempt == attempt_of(state)
 
 
 @dataclass
@@ -44,7 +60,7 @@ class TaskMemory:
     uid: str = ""
     under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """By pod."""
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    answers: dict[str, list[Told]] = field(default_factory=dict)
     """What was answered and is not in the status yet, by pod, in its order."""
     silent_since: dict[str, datetime] = field(default_factory=dict)
     absent_since: dict[str, datetime] = field(default_factory=dict)
@@ -54,13 +70,12 @@ class TaskMemory:
     looked_at: datetime | None = None
     """When the nodes were asked last how far their jobs are."""
 
-    def note(self, pod: str, answer: Answer) -> None:
+    def note(self, pod: str, answer: Answer, attempt: int) -> None:
         """Keep an answer beside the earlier ones: the end of a job means nothing without its beginning."""
         known = self.answers.setdefault(pod, [])
-        if known and isinstance(known[-1], Silent) and isinstance(answer, Silent):
-            known[-1] = answer
-        else:
-            known.append(answer)
+        if known and isinstance(known[-1].answer, Silent) and isinstance(answer, Silent):
+            known.pop()
+        known.append(Told(answer, attempt))
 
     def written(self, pod: str, number: int) -> None:
         """The first answers of a pod are in the status."""
@@ -104,38 +119,39 @@ class Caller:
         self._port = port
         self._wake = wake
 
-    def begin(self, pod: PodState) -> None:
+    def begin(self, pod: PodState, attempt: int) -> None:
         """Have the node take the job on."""
-        self._spawn(pod, self._take_on(pod))
+        self._spawn(pod, attempt, self._take_on(pod))
 
-    def ask(self, pod: PodState, job_id: str) -> None:
+    def ask(self, pod: PodState, attempt: int, job_id: str) -> None:
         """Ask how far a job is."""
-        self._spawn(pod, self._progress(pod, job_id))
+        self._spawn(pod, attempt, self._progress(pod, job_id))
 
-    def run(self, pod: PodState, path: str) -> None:
+    def run(self, pod: PodState, attempt: int, path: str) -> None:
         """Do the job in one call, however long that takes."""
-        self._spawn(pod, self._do(pod, path))
+        self._spawn(pod, attempt, self._do(pod, path))
 
-    def silence(self, pod: str, sentence: str, now: datetime) -> None:
+    def silence(self, pod: str, attempt: int, sentence: str, now: datetime) -> None:
         """Note that nothing can be learnt of a pod now, and leave it alone for a moment."""
         since = self._memory.silent_since.setdefault(pod, now)
-        self._memory.note(pod, Silent(sentence, since))
+        self._memory.note(pod, Silent(sentence, since), attempt)
         # what was submitted may have arrived: the longer nobody answers, the more rarely it is said again
         self._memory.rests_until[pod] = now + min(max(PAUSE, now - since), LONGEST_PAUSE)
 
-    def _spawn(self, pod: PodState, work: Coroutine[Any, Any, Answer | None]) -> None:
+    def _spawn(self, pod: PodState, attempt: int, work: Coroutine[Any, Any, Answer | None]) -> None:
         label = f"{self._command.name} {pod.namespace}/{pod.name}"
-        self._memory.under_way[pod.name] = self._datacenter.spawn(self._call(pod, work), name=label)
+        call = self._call(pod, attempt, work)
+        self._memory.under_way[pod.name] = self._datacenter.spawn(call, name=label)
 
-    async def _call(self, pod: PodState, work: Coroutine[Any, Any, Answer | None]) -> None:
+    async def _call(self, pod: PodState, attempt: int, work: Coroutine[Any, Any, Answer | None]) -> None:
         try:
             answer = await work
         except ManagementError as error:
-            self.silence(pod.name, str(error), datetime.now(UTC))
+            self.silence(pod.name, attempt, str(error), datetime.now(UTC))
         else:
             self._memory.silent_since.pop(pod.name, None)
             if answer is not None:
-                self._memory.note(pod.name, answer)
+                self._memory.note(pod.name, answer, attempt)
         finally:
             self._memory.under_way.pop(pod.name, None)
         self._wake()

@@ -242,6 +242,11 @@ def counts(states: Statuses) -> tuple[int, int]:
     return found.count("COMPLETED"), found.count("ERROR")
 
 
+def attempt_of(state: PodTaskStatus | None) -> int:
+    """Which attempt a pod's state is of, from 0."""
+    return (state.retries or 0) if state is not None else 0
+
+
 def ended(state: PodTaskStatus | None) -> bool:
     return state is not None and state.status in ENDED
 

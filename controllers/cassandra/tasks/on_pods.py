@@ -79,13 +79,18 @@ class _Work:
         """What was answered becomes part of the states. An answer is kept until it is written down."""
         task, now = self._scene.task, self._scene.now
         for name, answers in self._memory.answers.items():
-            for answer in answers[self._taken.get(name, 0) :]:
-                after = jobs.after_answer(self._states.get(name), answer, retries=task.retries, now=now)
+            for told in answers[self._taken.get(name, 0) :]:
+                if not told.counts_for(self._states.get(name)):
+                    continue
+                after = jobs.after_answer(self._states.get(name), told.answer, retries=task.retries, now=now)
                 if after is not None:
                     self._states[name] = after
-                if isinstance(answer, Waits):
-                    self._waits[name] = answer
+                if isinstance(told.answer, Waits):
+                    self._waits[name] = told.answer
             self._taken[name] = len(answers)
+
+    def _attempt(self, name: str) -> int:
+        return jobs.attempt_of(self._states.get(name))
 
     def _ask(self) -> None:
         """Ask for the jobs that run, if it is time."""
@@ -99,9 +104,9 @@ class _Work:
                 continue
             pod = self._by_name.get(name)
             if pod is None:
-                self._caller.silence(name, f"the pod {name} is gone", now)
+                self._caller.silence(name, self._attempt(name), f"the pod {name} is gone", now)
             else:
-                self._caller.ask(pod, state.job_id)
+                self._caller.ask(pod, self._attempt(name), state.job_id)
 
     def _begin(self) -> bool:
         """Let the next pods begin; False when there are none for now."""
@@ -119,7 +124,7 @@ class _Work:
                 self._states[name] = self._given_up(name)
                 return True
         for pod in self._step.begin:
-            self._caller.begin(pod)
+            self._caller.begin(pod, self._attempt(pod.name))
         return bool(self._step.begin)
 
     def _given_up(self, name: str) -> PodTaskStatus:
@@ -151,7 +156,7 @@ class _Work:
             self._memory.written(name, number)
         for name, wait in self._waits.items():
             if name in self._by_name and jobs.running(self._states.get(name)):
-                self._caller.run(self._by_name[name], wait.path)
+                self._caller.run(self._by_name[name], self._attempt(name), wait.path)
         return RequeueAfter(self._pause(), sentence)
 
     def _sentence(self) -> str:

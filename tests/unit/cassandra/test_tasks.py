@@ -10,7 +10,7 @@ import pytest
 
 from controllers.cassandra.state import Endpoint
 from controllers.cassandra.tasks import status as statuses
-from controllers.cassandra.tasks.calls import TaskMemory
+from controllers.cassandra.tasks.calls import TaskMemory, Told
 from controllers.cassandra.tasks.commands import COMMANDS, Facts, PodCommand, Standing, find_command
 from controllers.cassandra.tasks.jobs import (
     Ended,
@@ -407,17 +407,27 @@ def test_tasks_expire_after_a_day_unless_told_otherwise() -> None:
 
 def test_a_job_that_ends_before_it_was_written_down_is_not_begun_again() -> None:
     memory = TaskMemory()
-    memory.note("a", Submitted("7"))
+    memory.note("a", Submitted("7"), 0)
     # the status cannot be written, and the node goes on meanwhile
     for minutes in (1, 2):
-        memory.note("a", Silent("no answer", NOW + timedelta(minutes=minutes)))
-    memory.note("a", Ended("7"))
+        memory.note("a", Silent("no answer", NOW + timedelta(minutes=minutes)), 0)
+    memory.note("a", Ended("7"), 0)
     assert len(memory.answers["a"]) == 3
     found: PodTaskStatus | None = None
-    for answer in memory.answers["a"]:
-        found = after_answer(found, answer, retries=0, now=NOW)
+    for told in memory.answers["a"]:
+        found = after_answer(found, told.answer, retries=0, now=NOW)
     assert found is not None
     assert (found.status, found.job_id) == ("COMPLETED", "7")
-    memory.note("a", Silent("no answer", NOW))
+    memory.note("a", Silent("no answer", NOW), 0)
     memory.written("a", 3)
-    assert memory.answers["a"] == [Silent("no answer", NOW)]
+    assert memory.answers["a"] == [Told(Silent("no answer", NOW), 0)]
+
+
+def test_a_failed_attempt_counts_once_though_the_status_seemed_not_to_be_written() -> None:
+    told = Told(Refused("no"), 0)
+    assert told.counts_for(None)
+    once = after_answer(None, told.answer, retries=1, now=NOW)
+    assert once is not None
+    assert (once.status, once.retries) == ("WAITING", 1)
+    assert not told.counts_for(once)
+    assert Told(Refused("no"), 1).counts_for(once)
