@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from apiserver.body import APPLY, ASIDE
 from apiserver.call import Call
 from apiserver.context import Context
@@ -19,8 +17,6 @@ from apiserver.kinds import FACES, GROUP, Served
 from apiserver.status import Failure, bad_request, invalid
 from apiserver.storage import WRITE_PARAMETERS
 from apiserver.translate.objects import to_stored
-from missioncontrol.api.names import Finalizer
-from missioncontrol.api.resources import Resource
 
 _METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
@@ -109,24 +105,7 @@ def mistaken(served: Served, value: Any, *, partial: bool = False) -> Failure | 
             "message": f'Invalid value: "{kind}": must be {resource.kind}',
         }
         return invalid(resource, str(name or ""), [cause], kind=str(kind))
-    return contradictory(resource, value)
-
-
-def contradictory(resource: Resource, value: Any) -> Failure | None:
-    """The collector's two finalizers together; the store cannot see it, for it knows them by other names."""
-    metadata = value.get("metadata") if isinstance(value, dict) else None
-    finalizers = metadata.get("finalizers") if isinstance(metadata, dict) else None
-    both = {Finalizer.ORPHAN, Finalizer.FOREGROUND_DELETION}
-    if not isinstance(finalizers, list) or not both <= {each for each in finalizers if isinstance(each, str)}:
-        return None
-    shown = orjson.dumps(finalizers).decode()
-    cause = {
-        "reason": "FieldValueInvalid",
-        "field": "metadata.finalizers",
-        "message": f"Invalid value: {shown}: finalizer orphan and foregroundDeletion cannot be both set",
-    }
-    assert isinstance(metadata, dict)
-    return invalid(resource, str(metadata.get("name") or ""), [cause])
+    return None
 
 
 async def of_object(

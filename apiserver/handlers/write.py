@@ -15,7 +15,7 @@ from apiserver import patching, respond
 from apiserver.authz import denied
 from apiserver.call import Call
 from apiserver.context import Context, attributes_of
-from apiserver.handlers import refusals
+from apiserver.handlers import collector, refusals
 from apiserver.handlers.read import object_path
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import SINGLE
@@ -68,14 +68,14 @@ async def create_stored(context: Context, call: Call, served: Served, stored: Ob
     metadata = stored.get("metadata")
     base = metadata.get("generateName") if isinstance(metadata, dict) and not metadata.get("name") else None
     if not served.face.prefix or not isinstance(base, str) or not base:
-        return await context.store.write(call, served.face, "POST", path, body=stored, query=query)
+        return await collector.write(context, call, served, "POST", path, body=stored, query=query)
     # the store would cut the name as if what it puts before were a part of it
     base = served.face.stored_name(str(served.face.virtual_name(base))[:GENERATED_FROM])
     for attempt in range(GENERATE_ATTEMPTS):
         name = base + "".join(secrets.choice(_LETTERS) for _ in range(5))
         named = {**stored, "metadata": {**stored["metadata"], "name": name}}
         try:
-            return await context.store.write(call, served.face, "POST", path, body=named, query=query)
+            return await collector.write(context, call, served, "POST", path, body=named, query=query)
         except Failure as refusal:
             if refusal.status.get("reason") != "AlreadyExists" or attempt == GENERATE_ATTEMPTS - 1:
                 raise
@@ -88,7 +88,7 @@ async def update(context: Context, call: Call, served: Served) -> web.StreamResp
     body = await read_object(context, call, served)
     stored = to_stored(FACES, served.face, body)
     path = object_path(call, served)
-    reply = await context.store.write(call, served.face, "PUT", path, body=stored, query=write_query(call))
+    reply = await collector.write(context, call, served, "PUT", path, body=stored, query=write_query(call))
     return _written(call, served, reply)
 
 
@@ -116,8 +116,8 @@ async def patch_stored(
 async def _send_patch(context: Context, call: Call, served: Served, kind: str, body: Any) -> Reply:
     query = write_query(call, apply=kind == bodies.APPLY) + call.pick(["force"])
     path = object_path(call, served)
-    return await context.store.write(
-        call, served.face, "PATCH", path, body=body, query=query, content_type=kind
+    return await collector.write(
+        context, call, served, "PATCH", path, body=body, query=query, content_type=kind
     )
 
 
@@ -143,9 +143,6 @@ async def _patch_whole(context: Context, call: Call, served: Served, operations:
             # what is no patch at all the store says best
             body = patches.json_to_stored(FACES, served.face, operations)
             return await _send_patch(context, call, served, bodies.JSON_PATCH, body)
-        wrong = refusals.contradictory(served.info.resource, wanted)
-        if wrong is not None:
-            raise wrong
         whole = to_stored(FACES, served.face, wanted) if isinstance(wanted, dict) else wanted
         body = [{"op": "replace", "path": "", "value": whole}]
         try:

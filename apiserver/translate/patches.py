@@ -7,7 +7,6 @@ from typing import Any
 from apiserver.translate.face import Face, Faces, Obj
 from apiserver.translate.lastapplied import ANNOTATION
 from apiserver.translate.objects import to_stored
-from missioncontrol.api.names import Finalizer
 
 
 def apply_to_stored(faces: Faces, face: Face, body: Obj) -> Obj:
@@ -58,13 +57,13 @@ def _is_stored_otherwise(face: Face, pointer: str) -> bool:
 
 
 def _reaches(operation: Obj) -> bool:
-    """Into an owner, or among finalizers that are stored under other names, and may contradict each other."""
+    """Into an owner."""
     pointer = operation.get("path")
-    if not isinstance(pointer, str):
-        return False
-    if pointer.startswith("/metadata/finalizers/"):
-        return operation.get("value") in (Finalizer.ORPHAN, Finalizer.FOREGROUND_DELETION)
-    return pointer.startswith("/metadata/ownerReferences/") and pointer.count("/") > 3
+    return (
+        isinstance(pointer, str)
+        and pointer.startswith("/metadata/ownerReferences/")
+        and pointer.count("/") > 3
+    )
 
 
 def _operation(faces: Faces, face: Face, operation: Obj) -> Obj:

@@ -7,9 +7,19 @@ import re
 from typing import Any, Final
 
 from apiserver.translate.face import Face, Faces, Obj, swap_uids
+from apiserver.translate.managed import virtual_finalizer
 from apiserver.translate.objects import to_virtual as object_to_virtual
+from missioncontrol.api.names import Finalizer
 
 _QUOTED_OBJECT = re.compile(r'"(?:\{\\"(?:[^"\\]|\\.)*\})"')
+NAME_LIMIT: Final = 253
+"""Characters of a name in the store, which has the kind of an operation in front of it."""
+_LONG_NAME: Final = re.compile(
+    rf'(metadata\.name: Invalid value: "[^"]*": must be no more than ){NAME_LIMIT}(?= characters)'
+)
+_STORED_FINALIZER: Final = re.compile(
+    rf'(?<=")(?:{re.escape(Finalizer.STORED_ORPHAN)}|{re.escape(Finalizer.STORED_FOREGROUND_DELETION)})(?=\\?")'
+)
 
 # The rules of our own webhooks are the rules of the kind: to users they come from the API itself.
 _OWN_WEBHOOK: Final = re.compile(
@@ -32,7 +42,10 @@ def text(faces: Faces, face: Face, sentence: Any) -> Any:
     """A sentence of the store. Some refusals quote the whole object: it is shown as its user knows it."""
     if not isinstance(sentence, str):
         return sentence
-    return face.text(_QUOTED_OBJECT.sub(lambda found: _quoted(faces, face, found[0]), sentence))
+    told = face.text(_QUOTED_OBJECT.sub(lambda found: _quoted(faces, face, found[0]), sentence))
+    if face.prefix:
+        told = _LONG_NAME.sub(rf"\g<1>{NAME_LIMIT - len(face.prefix)}", told)
+    return told if face.is_view else _STORED_FINALIZER.sub(lambda found: virtual_finalizer(found[0]), told)
 
 
 def _quoted(faces: Faces, face: Face, quoted: str) -> str:
@@ -70,7 +83,8 @@ def _details(faces: Faces, face: Face, details: Obj) -> Obj:
 def _cause(faces: Faces, face: Face, cause: Obj) -> Obj:
     virtual = dict(cause)
     if "message" in cause:
-        virtual["message"] = text(faces, face, cause["message"])
+        of_name = "metadata.name: " if cause.get("field") == "metadata.name" else ""
+        virtual["message"] = text(faces, face, f"{of_name}{cause['message']}").removeprefix(of_name)
         if cause.get("field") == "metadata.uid" and isinstance(cause["message"], str):
             virtual["message"] = swap_uids(virtual["message"], face.uid_version)
     if "field" in cause:

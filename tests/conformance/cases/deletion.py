@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.api import YAML, Api
+from tests.conformance.api import JSON_PATCH, YAML, Api
 from tests.conformance.table import Area, case, rows
 
 DELETE = Area.DELETE
@@ -138,6 +138,47 @@ async def finalizers_of_the_collector(api: Api) -> None:
     await api.get("b")
     await api.patch({"metadata": {"finalizers": None}}, "b")
     await api.get("a")
+
+
+@case(DELETE)
+async def both_finalizers_of_the_collector(api: Api) -> None:
+    """An object may have one of them, however the other one comes to it."""
+    both = ["orphan", "foregroundDeletion"]
+    await api.create("a")
+    for query, sub in (("", ""), ("dryRun=All", ""), ("", "status")):
+        await api.patch({"metadata": {"finalizers": both}}, query=query, sub=sub)
+    await api.patch({"metadata": {"finalizers": [*both, "example.com/x"], "labels": {"a b": "c"}}})
+    await api.patch({"metadata": {"finalizers": both, "resourceVersion": "1"}})
+    await api.patch({"metadata": {"finalizers": both}}, "none")
+    await api.patch({"metadata": {"finalizers": ["orphan"]}})
+    for query in ("", "force=true", "dryRun=All"):
+        await api.apply(
+            api.identity("a", metadata={"name": api.name("a"), "finalizers": both[1:]}), query=query
+        )
+    for path, value in (
+        ("/metadata/finalizers/-", both[1]),
+        ("/metadata/finalizers/0", both[1]),
+        ("/metadata/finalizers", both),
+        ("/metadata", {"name": api.name("a"), "finalizers": both}),
+    ):
+        await api.patch([{"op": "add", "path": path, "value": value}], type=JSON_PATCH)
+    replaced = [
+        {"op": "replace", "path": "/metadata/finalizers/0", "value": "example.com/x"},
+        {"op": "add", "path": "/metadata/finalizers/-", "value": both[1]},
+    ]
+    await api.patch(replaced, type=JSON_PATCH)
+    found = await api.get("a")
+    await api.put({**found.body, "metadata": {**found.body["metadata"], "finalizers": both}})
+    await api.patch({"metadata": {"finalizers": ["example.com/y", "orphan", "orphan"]}})
+    await api.create("b", metadata={"finalizers": both})
+    await api.create("b", metadata={"finalizers": [*both, "odd"], "labels": {"a b": "c"}})
+    await api.apply(api.sample("b", metadata={"finalizers": both}), "b")
+    await api.apply(api.sample("b", metadata={"finalizers": both[:1]}), "b")
+    await api.apply(api.identity("b", metadata={"name": api.name("b"), "finalizers": both[1:]}), "b", "two")
+    await api.get("b")
+    await api.delete("b")
+    await api.patch({"metadata": {"finalizers": both}}, "b")
+    await api.patch({"metadata": {"finalizers": ["example.com/new", "orphan"]}}, "b")
 
 
 async def _three(api: Api, **metadata: Any) -> None:

@@ -155,6 +155,22 @@ async def finalizers_of_what_ends(api: Api) -> None:
 
 rows(
     VALIDATION,
+    "names",
+    {
+        name[:20] or "empty": lambda api, name=name: api.post(
+            api.sample(metadata={"name": name}), "dryRun=All"
+        )
+        for name in ("", "a_b", "a/b", "a%b", ".", "..", "-a", "a-", ".a", "a.", "A", "a b", "\u00e9")
+    }
+    | {
+        "longer than the longest name": lambda api: api.post(
+            api.sample(metadata={"name": "x" * 254}), "dryRun=All"
+        ),
+        "the longest name": lambda api: api.post(api.sample(metadata={"name": "x" * 253}), "dryRun=All"),
+    },
+)
+rows(
+    VALIDATION,
     "rules of the schema",
     {
         "clusterName is empty": lambda api: api.post(api.sample("b", spec={"clusterName": ""})),
