@@ -1,7 +1,9 @@
 """Kubernetes Events about what controllers do: for people, never for programs, and never in the way.
 
 `event` only puts a note into a bounded queue; what finds no room is dropped and counted. An event that
-repeats within some minutes becomes a series on the first one.
+repeats within some minutes becomes a series on the first one. What people know under two names, as an
+operation by its own kind and in the list over all, has its events under both: `kubectl describe` looks for
+those of the very name that it is asked for.
 """
 
 from __future__ import annotations
@@ -39,8 +41,13 @@ EventType = Literal["Normal", "Warning"]
 
 @dataclass(frozen=True, slots=True)
 class _Note:
+    """About an object by what people know it by."""
+
     resource: Resource
-    meta: Meta
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
     type: EventType
     reason: str
     note: str
@@ -50,7 +57,7 @@ class _Note:
     @property
     def identity(self) -> tuple[str, ...]:
         """What makes two events one series."""
-        return self.meta.uid, self.type, self.reason, self.action, self.note
+        return self.uid, self.type, self.reason, self.action, self.note
 
 
 @dataclass(slots=True)
@@ -86,12 +93,16 @@ class EventRecorder:
         """Tell people about an object: `reason` is a constant in CamelCase, `note` a sentence. Never waits or
         raises.
         """
-        short = cut(reason, REASON_LIMIT)
-        entry = _Note(resource, meta, type, short, cut(note, NOTE_LIMIT), cut(action, 128), datetime.now(UTC))
-        try:
-            self._queue.put_nowait(entry)
-        except asyncio.QueueFull:
-            self._dropped()
+        short, text, now = cut(reason, REASON_LIMIT), cut(note, NOTE_LIMIT), datetime.now(UTC)
+        for shown, name, uid in shown_as(resource, meta.name, meta.uid):
+            entry = _Note(
+                *(shown, name, meta.namespace, uid, meta.resource_version),
+                *(type, short, text, cut(action, 128), now),
+            )
+            try:
+                self._queue.put_nowait(entry)
+            except asyncio.QueueFull:
+                self._dropped()
 
     async def run(self) -> None:
         """Write what was noted, until cancelled."""
@@ -113,7 +124,7 @@ class EventRecorder:
                 series.written = now
                 await self._write_series(note, series)
             return
-        name = f"{note.meta.name[:200].rstrip('.-')}.{time.time_ns():x}"
+        name = f"{note.name[:200].rstrip('.-')}.{time.time_ns():x}"
         self._series[note.identity] = _Series(name, 1, now, now)
         self._series.move_to_end(note.identity)
         if len(self._series) > SERIES_KEPT:
@@ -128,15 +139,13 @@ class EventRecorder:
             self._series.pop(note.identity, None)  # its hour is over; the next one begins anew
 
     def _render(self, note: _Note, name: str) -> dict[str, Any]:
-        # what people know it by, and `kubectl describe` looks for
-        resource, known_as, uid = shown_as(note.resource, note.meta.name, note.meta.uid)
         regarding = {
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
-            "name": known_as,
-            "namespace": note.meta.namespace,
-            "uid": uid,
-            "resourceVersion": note.meta.resource_version,
+            "apiVersion": note.resource.api_version,
+            "kind": note.resource.kind,
+            "name": note.name,
+            "namespace": note.namespace,
+            "uid": note.uid,
+            "resourceVersion": note.resource_version,
         }
         return {
             "apiVersion": EVENTS.api_version,
@@ -162,7 +171,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def _namespace(note: _Note) -> str:
-    return note.meta.namespace or "default"
+    return note.namespace or "default"
 
 
 def _micro_time(moment: datetime) -> str:

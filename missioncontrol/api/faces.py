@@ -14,6 +14,7 @@ from missioncontrol.api.resources import STORED_OPERATIONS, Resource
 UID_VERSION: Final = 14  # the position of the version digit in a UUID's text
 _STORED: Final = "4"
 _SAME: Final = {info.stored: info for info in KINDS if info.stored_as is StoredAs.SAME}
+_VIEWS: Final = tuple(info for info in KINDS if info.stored_as is StoredAs.VIEW)
 
 
 def uid_version(info: KindInfo) -> str:
@@ -38,13 +39,18 @@ def swap_uid(uid: Any, digit: str) -> Any:
     return uid[:UID_VERSION] + other + uid[UID_VERSION + 1 :]
 
 
-def shown_as(stored: Resource, name: str, uid: str) -> tuple[Resource, str, str]:
-    """Resource, name and UID by which users know an object: of an operation those of its own kind.
+def shown_as(stored: Resource, name: str, uid: str) -> tuple[tuple[Resource, str, str], ...]:
+    """Resources, names and UIDs by which users know an object: of an operation those of its own kind, and
+    those in the list over all operations.
 
     What is of another group is known by its own.
     """
-    info, shown = _SAME.get(stored), name
     if stored == STORED_OPERATIONS:
-        singular, _, shown = name.partition(".")
+        singular, _, own = name.partition(".")
         info = OPERATIONS_BY_SINGULAR.get(singular)
-    return (info.resource, shown, swap_uid(uid, uid_version(info))) if info else (stored, name, uid)
+        shown = [(info, own)] if info else []
+        shown += [(view, name) for view in _VIEWS]
+    else:
+        shown = [(_SAME[stored], name)] if stored in _SAME else []
+    known = tuple((info.resource, known, swap_uid(uid, uid_version(info))) for info, known in shown)
+    return known or ((stored, name, uid),)

@@ -74,7 +74,7 @@ async def test_an_event_about_what_is_stored_is_about_what_people_see() -> None:
     events.event(STORED_CLUSTERS, Meta(name="demo", namespace="n", uid=uid), reason="Ready", note="is ready")
     operation = Meta(name="rollingrestart.r1", namespace="n", uid=uid)
     events.event(STORED_OPERATIONS, operation, reason="OperationStarted", note="restarts")
-    await eventually(lambda: len(client.created) == 2)
+    await eventually(lambda: len(client.created) == 3)
     running.cancel()
     shown = {
         "apiVersion": "missioncontrol.io/v1alpha1",
@@ -84,7 +84,14 @@ async def test_an_event_about_what_is_stored_is_about_what_people_see() -> None:
     assert [each["regarding"] for each in client.created] == [
         {**shown, "kind": "MissionControlCluster", "name": "demo"},
         {**shown, "kind": "RollingRestart", "name": "r1"},
+        {
+            **shown,
+            "kind": "Operation",
+            "name": "rollingrestart.r1",
+            "uid": "91aaaccd-23b4-98ec-8efa-c31e0cda8d83",
+        },
     ]
+    assert len({each["metadata"]["name"] for each in client.created}) == 3
 
 
 async def test_what_repeats_is_a_series_of_one_event() -> None:
