@@ -287,10 +287,16 @@ class _Server(web.Server):
         self.leave_http2()
         return busy or bool(self.http2)
 
-    def leave_http2(self) -> None:
-        """Send clients of HTTP/2 to other connections with what they ask next."""
+    def leave_http2(self, *, in_turn: bool = False) -> bool:
+        """Send clients of HTTP/2 to other connections with what they ask next; whether all have gone.
+
+        In turn, where there is time: those who are sent away from one connection may come to the next.
+        """
         for each in tuple(self.http2):
             each.leave()
+            if in_turn and not each.told:
+                break
+        return not any(each.takes for each in self.http2)
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End what is left."""
@@ -360,9 +366,15 @@ class Listener:
         )
         return self
 
-    def leave(self) -> None:
-        """Go on serving, but ask clients to use other connections where they can be asked."""
-        self._server.leave_http2()
+    async def leave(self, seconds: float) -> None:
+        """Go on serving while clients that can be told to use other connections do so, or these seconds.
+
+        HTTP/1.1 has no such word but the one that comes with an answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._server.leave_http2(in_turn=True):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
 
     async def drain(self, seconds: float) -> None:
         """Take no more connections, close the idle ones, and give requests in progress these seconds."""

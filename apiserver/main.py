@@ -11,7 +11,7 @@ from apiserver.audit.log import LARGEST_EVENT
 from apiserver.audit.policy import PolicyError
 from apiserver.audit.policy import load as load_policy
 from apiserver.audit.sink import Rotation
-from apiserver.program import DRAIN_SECONDS, AuditSettings, Settings, serve
+from apiserver.program import DRAIN_SECONDS, LEAVE_SECONDS, AuditSettings, Settings, serve
 from missioncontrol.api.names import Component
 from missioncontrol.serving import logs, memory
 from missioncontrol.serving.flags import common_options, connection, server_options
@@ -130,4 +130,4 @@ def main(
             load_policy(audit_policy_file)
         except PolicyError as error:
             raise click.BadParameter(str(error), param_hint="--audit-policy-file") from error
-    run(lambda stop: serve(settings, stop), grace=shutdown_delay + DRAIN_SECONDS + 5)
+    run(lambda stop: serve(settings, stop), grace=shutdown_delay + LEAVE_SECONDS + DRAIN_SECONDS + 5)

@@ -41,6 +41,8 @@ from missioncontrol.serving.tls import ServerTLS
 
 log = logging.getLogger(__name__)
 
+LEAVE_SECONDS = 10.0
+"""For clients to find other connections; they need about one."""
 DRAIN_SECONDS = 30.0
 """For requests in progress: half of what one may take, for a client repeats what is cut."""
 
@@ -171,9 +173,10 @@ def _server(
 async def _end(server: ApiServer, context: Context, listener: Listener, delay: float) -> None:
     """Leave so that nobody notices: be seen as not ready, then serve on, then finish what is begun."""
     server.life.closing = True
-    listener.leave()
     log.info("shutting down: serving on until everybody knows", extra={"seconds": delay})
     await asyncio.sleep(delay)
+    # only now: before, new connections might have led here again
+    await listener.leave(LEAVE_SECONDS)
     server.life.refusing = True
     log.info("draining")
     context.draining.set()

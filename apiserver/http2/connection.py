@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from apiserver.http2 import frames, requests
+from apiserver.http2.farewell import Farewell
 from apiserver.http2.frames import Code, ConnectionFault, StreamFault
 from apiserver.http2.outgoing import Outgoing
 from apiserver.http2.requests import HEADERS_BYTES, Handlers, Peer, Requests
@@ -23,10 +24,8 @@ log = logging.getLogger(__name__)
 
 HEAD_SECONDS: Final = 32.0
 IDLE_SECONDS: Final = 300.0
-AGE_SECONDS: Final = (240.0, 360.0)
+AGE_SECONDS: Final = (600.0, 900.0)
 """After which a connection takes no new requests, so that load finds its way to replicas that are new."""
-LAST_SECONDS: Final = 1.0
-"""Between saying that no more is wanted and meaning it: what is under way by then is still served."""
 
 
 class Manager(Handlers, Protocol):
@@ -47,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._peer = Peer()
         self._out = Outgoing(lambda stream: self._requests.finished(stream))
         self._requests = Requests(manager, self._out, self._peer, self)
-        self._leaving = False
+        self._farewell = Farewell(self._requests, self._out)
         self._timers: list[asyncio.TimerHandle] = []
         self._patience: asyncio.TimerHandle | None = None
 
@@ -81,6 +80,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._manager.http2.discard(self)
         self._transport = self._out.transport = None
+        self._farewell.stop()
         for timer in self._timers:
             timer.cancel()
         self._patient()
@@ -89,33 +89,33 @@ class Connection(asyncio.Protocol):
 
     def leave(self) -> None:
         """Ask the client to use another connection for its next requests; what it has begun is finished."""
-        if self._leaving or self._transport is None:
-            return
-        self._leaving = True
-        self._out.put(frames.goaway(frames.STREAM_MASK, Code.NO_ERROR))
-        self._timers.append(self._loop.call_later(LAST_SECONDS, self._leave_now))
+        if self._transport is not None:
+            self._farewell.begin(self.perhaps_over)
 
-    def _leave_now(self) -> None:
-        if self._requests.served_to is None and self._transport is not None:
-            self._say_last(Code.NO_ERROR)
-            self.perhaps_over()
+    @property
+    def told(self) -> bool:
+        """Whether the client knows, or will in a moment, that it is to use another one."""
+        return self._farewell.told or not self.takes
 
-    def _say_last(self, code: Code, why: str = "") -> None:
-        self._requests.served_to = self._requests.last
-        self._out.put(frames.goaway(self._requests.last, code, why))
+    @property
+    def takes(self) -> bool:
+        """Whether it is still asked for anything new."""
+        return self._requests.served_to is None
 
     def force_close(self) -> None:
         """End it, with what is in progress."""
         if self._transport is None or self._transport.is_closing():
             return
         if self._requests.served_to is None:
-            self._say_last(Code.NO_ERROR)
+            self._farewell.say_last(Code.NO_ERROR)
+        self._out.release()
         self._out.flush()
         self._transport.close()
 
     def _fail(self, fault: ConnectionFault) -> None:
         log.debug("a connection ends: %s", fault)
-        self._say_last(fault.code, str(fault))
+        self._farewell.say_last(fault.code, str(fault))
+        self._out.release()
         self._out.flush()
         if self._transport is not None:
             self._transport.close()
@@ -214,6 +214,7 @@ class Connection(asyncio.Protocol):
                 _sized(payload, 4)
                 self._requests.known(stream)
                 if stream in self._requests.streams:
+                    self._requests.arrived -= 1
                     self._requests.forget(self._requests.streams[stream], cancel=True)
                     self.perhaps_over()
             case frames.SETTINGS:
@@ -221,7 +222,9 @@ class Connection(asyncio.Protocol):
             case frames.PING:
                 _sized(payload, 8)
                 _of_connection(stream)
-                if not flags & frames.ACK:
+                if flags & frames.ACK:
+                    self._farewell.on_ping(payload)
+                else:
                     self._answer_control(frames.head(8, frames.PING, frames.ACK, 0) + payload)
             case frames.GOAWAY:
                 _of_connection(stream)
@@ -234,7 +237,7 @@ class Connection(asyncio.Protocol):
                 pass  # to be ignored, says the standard
 
     def _answer_control(self, frame: bytes) -> None:
-        self._out.put(frame)
+        self._out.urgent(frame)
         if self._out.is_unread:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "answers are not read")
 
@@ -243,6 +246,7 @@ class Connection(asyncio.Protocol):
         if flags & frames.ACK:
             _sized(payload, 0)
             self._requests.no_table()
+            self._farewell.on_settings()
             return
         if len(payload) % 6:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "settings of another size")

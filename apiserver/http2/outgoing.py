@@ -34,6 +34,8 @@ class Outgoing:
         self._scheduled = False
         self._full = False
         """Whether the socket has enough."""
+        self._held = False
+        """Whether answers wait for a word."""
         self._window = frames.WINDOW
         """Bytes that the client takes on all streams together."""
         self._waiting: deque[Stream] = deque()
@@ -53,6 +55,23 @@ class Outgoing:
     def put(self, frame: bytes) -> None:
         """Send a frame that is no part of a body."""
         self._frames.append(frame)
+        self._schedule()
+
+    def urgent(self, frame: bytes) -> None:
+        """Send one that belongs to no answer, also while answers are held."""
+        if self._held and self.transport is not None:
+            self.transport.write(frame)
+        else:
+            self.put(frame)
+
+    def hold(self) -> None:
+        """Send no answers for now."""
+        self.flush()
+        self._held = True
+
+    def release(self) -> None:
+        """Send them."""
+        self._held = False
         self._schedule()
 
     def send(self, stream: Stream, data: bytes, *, end: bool = False) -> None:
@@ -97,6 +116,8 @@ class Outgoing:
         self._scheduled = False
         if self.transport is None:
             self._frames.clear()
+            return
+        if self._held:
             return
         if self._waiting and not self._full:
             self._let_send()

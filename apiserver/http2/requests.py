@@ -61,9 +61,6 @@ class Life(Protocol):
     def perhaps_over(self) -> None:
         """A request has ended."""
 
-    def leave(self) -> None:
-        """The client is to use another connection."""
-
 
 @dataclass(slots=True)
 class Peer:
@@ -89,6 +86,10 @@ class Requests:
         self._tasks: set[asyncio.Task[None]] = set()
         self.last = 0
         """The last stream that was opened."""
+        self.arrived = 0
+        """How many were taken, without those that their client has left."""
+        self.asked = 0.0
+        """When the last one was."""
         self.served_to: int | None = None
         """The last stream that is served, when that has been said."""
         self.initial = frames.WINDOW
@@ -98,10 +99,6 @@ class Requests:
         self._decoder = _decoder()
         self.block: tuple[int, int, list[bytes]] | None = None
         """A block of headers that goes on in the next frame: its stream, flags and parts."""
-
-    def leave(self) -> None:
-        """Send the client to another connection with what it asks next."""
-        self._life.leave()
 
     def no_table(self) -> None:
         """The client knows that it is to keep no table of headers."""
@@ -153,6 +150,8 @@ class Requests:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "answers are not read")
         if not self.streams:
             self._life.busy()
+        self.arrived += 1
+        self.asked = self._loop.time()
         stream = self.streams[number] = Stream(self, number, self.initial)
         if end:
             stream.read = True
@@ -288,7 +287,7 @@ class Requests:
     def _count(self, size: int) -> None:
         self._unreturned += size
         if self._unreturned >= BODY_WINDOW:
-            self.out.put(frames.window_update(0, self._unreturned))
+            self.out.urgent(frames.window_update(0, self._unreturned))
             self._unreturned = 0
 
     def _complete(self, stream: Stream) -> None:
@@ -302,7 +301,7 @@ class Requests:
         """Let the client send on, if somebody reads what it sent."""
         if not stream.paused and stream.held and not stream.read and not stream.closed:
             stream.granted += stream.held
-            self.out.put(frames.window_update(stream.id, stream.held))
+            self.out.urgent(frames.window_update(stream.id, stream.held))
             stream.held = 0
 
     # Streams end ---------------------------------------------------------------------------------------

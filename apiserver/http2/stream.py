@@ -166,8 +166,6 @@ class Writer(AbstractStreamWriter):
                 if "\r" in value or "\n" in value or "\0" in value:
                     raise ValueError("a header with a line end")
                 fields.append((lower.encode(), value.encode("utf-8", "surrogateescape")))
-            elif value == "close":
-                self._requests.leave()
         if self._stream.closed:
             raise ConnectionResetError("the client has left")
         self._requests.out.put(frames.headers(self._stream.id, hpack.encode(fields), end=False))
