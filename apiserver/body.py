@@ -172,10 +172,12 @@ def decode_yaml(data: bytes, *, keep: bool = False) -> Decoded:
     """
     if data.lstrip().startswith(b"{"):
         with contextlib.suppress(Failure):
-            return _decode_json(_strict, data, keep=keep)
+            decoded = _decode_json(_strict, data, keep=False)
+            if not decoded.duplicates:
+                return decoded
     repeated: list[tuple[int, str]] = []
     try:
-        value = yamldoc.load(data.decode("utf-8"), lambda pairs: _object(pairs, repeated, keep))
+        value = yamldoc.load(data.decode("utf-8"), lambda pairs, lines: _object(pairs, repeated, keep, lines))
     except yamldoc.TooLarge as error:
         raise too_large() from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -197,17 +199,30 @@ async def decoded(decode: Callable[[bytes], Decoded], data: bytes) -> Decoded:
     return decode(data) if len(data) <= ASIDE else await asyncio.to_thread(decode, data)
 
 
-def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[int, str]], keep: bool) -> dict[str, Any]:
+def _object(
+    pairs: list[tuple[str, Any]],
+    repeated: list[tuple[int, str]],
+    keep: bool,
+    lines: list[int] | None = None,
+) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) == len(pairs):
         return result
     last = {key: index for index, (key, _) in enumerate(pairs)}
     again = [(index, key) for index, (key, _) in enumerate(pairs) if last[key] != index]
     if keep:
-        marked = {index: mark(key, index) for index, key in again}
+        marked = {index: mark(key, index, _next(pairs, index, lines)) for index, key in again}
         return {marked.get(index, key): value for index, (key, value) in enumerate(pairs)}
     repeated += [(id(result), key) for _, key in again]
     return result
+
+
+def _next(pairs: list[tuple[str, Any]], index: int, lines: list[int] | None) -> int:
+    """The line in which a key comes again."""
+    if lines is None:
+        return 0
+    key = pairs[index][0]
+    return next(lines[later] for later in range(index + 1, len(pairs)) if pairs[later][0] == key)
 
 
 def _paths(value: Any, repeated: list[tuple[int, str]]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Keys that an object gives more than once, kept through decoding and translation.
 
 Only the store can judge them together with everything else that is wrong with the fields, so it is to see
-them as the client wrote them. All but the last of equal keys carry a mark on their way there.
+them as the client wrote them: in YAML also in the lines in which they were, for it names them by these. All
+but the last of equal keys carry a mark on their way there.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import orjson
 
 # of this process alone, so that no client can write it
 _MARK = f"<{secrets.token_hex(12)} "
-_IN_JSON = re.compile(rf"{_MARK}\d+>".encode())
+_IN_JSON = re.compile(rf"{_MARK}\d+ \d+>".encode())
+_IN_LINES = re.compile(rf"{_MARK}\d+ [1-9]".encode())
+_LINE = re.compile(rf"{_MARK}\d+ (\d+)>")
 
 
-def mark(key: str, number: int) -> str:
-    """A key under which the value stays that a later one of the same name would replace."""
-    return f"{_MARK}{number}>{key}"
+def mark(key: str, number: int, line: int = 0) -> str:
+    """A key under which the value stays that a later one of the same name would replace; in YAML with the
+    line of the next one.
+    """
+    return f"{_MARK}{number} {line}>{key}"
 
 
 def plain(key: str) -> str:
@@ -27,7 +32,53 @@ def plain(key: str) -> str:
     return key.partition(">")[2] if key.startswith(_MARK) else key
 
 
-def encode(value: Any) -> bytes:
-    """JSON in which repeated keys are repeated."""
+def encode(value: Any, content_type: str) -> tuple[bytes, str]:
+    """A document in which repeated keys are repeated, and its type: YAML where lines matter."""
     data = orjson.dumps(value)
-    return _IN_JSON.sub(b"", data) if _MARK.encode() in data else data
+    if _MARK.encode() not in data:
+        return data, content_type
+    if not _IN_LINES.search(data):
+        return _IN_JSON.sub(b"", data), content_type
+    return _Lines().write(value), "application/yaml" if content_type == "application/json" else content_type
+
+
+class _Lines:
+    """Writes JSON, which is YAML, with line ends before those keys whose line will be told."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._line = 1
+
+    def write(self, value: Any) -> bytes:
+        self._value(value)
+        return b"".join(self._parts)
+
+    def _value(self, value: Any) -> None:
+        if isinstance(value, dict):
+            self._object(value)
+        elif isinstance(value, list):
+            self._parts.append(b"[")
+            for index, each in enumerate(value):
+                self._parts.append(b"," if index else b"")
+                self._value(each)
+            self._parts.append(b"]")
+        else:
+            self._parts.append(orjson.dumps(value))
+
+    def _object(self, value: dict[str, Any]) -> None:
+        lines: dict[str, int] = {}
+        self._parts.append(b"{")
+        for index, (key, below) in enumerate(value.items()):
+            name = plain(key)
+            self._parts.append(b"," if index else b"")
+            self._reach(lines.pop(name, 0))
+            if found := _LINE.match(key):
+                lines[name] = int(found[1])
+            self._parts.append(orjson.dumps(name) + b": ")
+            self._value(below)
+        self._parts.append(b"}")
+
+    def _reach(self, line: int) -> None:
+        if line > self._line:
+            self._parts.append(b"\n" * (line - self._line))
+            self._line = line

@@ -73,12 +73,13 @@ class Store:
         content_type: str = "application/json",
     ) -> Reply:
         """Change something on behalf of the caller; a body of bytes is sent as it is."""
+        data, content_type = _encoded(body, content_type)
         headers = {
             "Content-Type": content_type,
             "Impersonate-User": self._self,
             _REQUESTER_HEADER: call.user.as_requester(),
         }
-        return await self._send(call, face, method, path, query=query, body=body, headers=headers)
+        return await self._send(call, face, method, path, query=query, body=data, headers=headers)
 
     async def _send(
         self,
@@ -88,7 +89,7 @@ class Store:
         path: str,
         *,
         query: Query,
-        body: Any = NOTHING,
+        body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Reply:
         try:
@@ -97,7 +98,7 @@ class Store:
                 method,
                 path,
                 query=query,
-                body=_encoded(body),
+                body=body,
                 headers=headers or {},
                 timeout=call.remaining(),
             )
@@ -157,10 +158,10 @@ class Store:
         return Failure({**statuses.to_virtual(FACES, face, status), "code": response.status}, headers=headers)
 
 
-def _encoded(body: Any) -> bytes | None:
+def _encoded(body: Any, content_type: str) -> tuple[bytes | None, str]:
     if body is NOTHING:
-        return None
-    return body if isinstance(body, bytes) else encode(body)
+        return None, content_type
+    return (body, content_type) if isinstance(body, bytes) else encode(body, content_type)
 
 
 def _status_in(response: Response) -> Obj:

@@ -35,8 +35,10 @@ class BadKey(yaml.YAMLError):
     problem = "a key must be a string"
 
 
-def load(text: str, make_object: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> Any:
-    """The first document in a text. ``make_object`` is told all pairs, also of keys given twice."""
+def load(text: str, make_object: Callable[[list[tuple[str, Any]], list[int]], dict[str, Any]]) -> Any:
+    """The first document in a text. ``make_object`` is told all pairs, also of keys given twice, and the
+    lines of their keys.
+    """
     _measure(text)
     loader = _Loader(text)
     loader.make_object = make_object
@@ -63,7 +65,7 @@ def _measure(text: str) -> None:
 class _Loader(_BASE):  # type: ignore[misc]
     """Safe, without YAML's implicit timestamps and base-60 numbers, and with repeated keys noted."""
 
-    make_object: Callable[[list[tuple[str, Any]]], dict[str, Any]]
+    make_object: Callable[[list[tuple[str, Any]], list[int]], dict[str, Any]]
     _merged = 0
 
     def flatten_mapping(self, node: Any) -> None:
@@ -79,7 +81,7 @@ class _Loader(_BASE):  # type: ignore[misc]
             (_key(self.construct_object(k, deep=True)), self.construct_object(v, deep=True))
             for k, v in node.value
         ]
-        return self.make_object(pairs)
+        return self.make_object(pairs, [k.start_mark.line + 1 for k, _ in node.value])
 
 
 def _key(key: Any) -> str:

@@ -121,23 +121,6 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         places="body.metadata.resourceVersion",
     ),
     Difference(
-        what="Keys that YAML repeats are named by their path, or with the line of one-line JSON.",
-        reason="The store is sent JSON, for the body has to be translated.",
-        requests="*twice in YAML*",
-        places="headers.Warning*",
-    ),
-    Difference(
-        what="The same, in refusals.",
-        reason="As above.",
-        requests="*twice in YAML*",
-        places="body.message",
-    ),
-    Difference(
-        what="The same, for apply.",
-        reason="As above.",
-        requests="*a repeated key*",
-    ),
-    Difference(
         what="Repeated fields of an operation may be named in another order.",
         reason="Its own arguments are stored behind those that all operations have.",
         cases="validation/unknown and repeated fields/RollingRestart",

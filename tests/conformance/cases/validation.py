@@ -69,6 +69,47 @@ def _directives() -> dict[str, Any]:
     return found
 
 
+def _yaml(api: Api, *, top: str = "", more: str = "", name: str = "y") -> str:
+    return (
+        f"apiVersion: {api.group_version}\nkind: {api.kind.name}\n{top}"
+        f"metadata:\n  name: {api.name(name)}\n  labels:\n    a: one\n    a: two\n{more}"
+        f"spec: {json.dumps(api.kind.spec(api.token))}\n"
+    )
+
+
+def _repeated() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for validation in ("Warn", "Strict", "Ignore"):
+        query = f"fieldValidation={validation}&dryRun=All"
+        for label, text in (
+            ("at several places", {"more": "  annotations:\n    x: 'y'\n    x: z\n    q: w\n"}),
+            ("three times", {"more": "  annotations:\n    x: y\n    x: z\n    x: w\n"}),
+            ("at the top", {"top": "status: {}\nstatus: {}\n"}),
+            ("beside an unknown field", {"top": "nope: 1\n"}),
+            ("in one line", {"more": "  annotations: {x: 'y',\n    x: z}\n"}),
+        ):
+            found[f"{label}, {validation}"] = lambda api, text=text, query=query: api.post(
+                _yaml(api, **text), query, type=YAML
+            )
+            found[f"{label}, {validation}, applied"] = lambda api, text=text, query=query: api.apply(
+                _yaml(api, **text), "y", query=query
+            )
+        found[f"behind a comment, {validation}"] = lambda api, query=query: api.post(
+            f"# a\n---\n{_yaml(api)}".replace("\n", "\r\n"), query, type=YAML
+        )
+        found[f"in JSON, {validation}"] = lambda api, query=query: api.post(
+            json.dumps(api.sample("y")).replace('"kind"', '"kind": "x", "kind"'), query, type=YAML
+        )
+        found[f"replaced, {validation}"] = lambda api, query=query: api.put(
+            _yaml(api, name="a"), query=query, type=YAML
+        )
+        found[f"in options, {validation}"] = lambda api, query=query: api.delete(
+            body="dryRun: [All]\ndryRun: [All]\n", query=query, type=YAML
+        )
+    return found
+
+
+rows(VALIDATION, "fields that YAML repeats", _repeated())
 rows(VALIDATION, "unknown and repeated fields", _directives())
 
 
