@@ -20,7 +20,7 @@ from missioncontrol.validation import cluster as cluster_rules
 from missioncontrol.validation import data_plane as plane_rules
 from missioncontrol.validation import operation as operation_rules
 from missioncontrol.validation.causes import Cause, forbidden
-from missioncontrol.validation.values import text
+from missioncontrol.validation.values import mapping, text
 from webhooks.budget import Budget
 from webhooks.glass import annotation_patch, stamped
 from webhooks.guard import guard_storage, is_component
@@ -80,7 +80,7 @@ class ControlPlane:
             wanted = {**wanted, Annotation.REQUESTED_BY: asked}
         operations = annotation_patch(body, wanted, unwanted)
         if request.resource.resource == STORED_OPERATIONS.plural:
-            cluster = text((body.get("spec") or {}).get("clusterName"))
+            cluster = text(mapping(body.get("spec")).get("clusterName"))  # no schema has been asked yet
             if cluster and len(cluster) <= 63:
                 operations += set_entries(body, "labels", {Label.MC_CLUSTER_NAME: cluster})
         return patched(operations)
@@ -147,7 +147,7 @@ class ControlPlane:
 
     async def _operation_causes(self, request: Request) -> list[Cause]:
         body = request.object or {}
-        target = text((body.get("spec") or {}).get("clusterName"))
+        target = text(mapping(body.get("spec")).get("clusterName"))
         found = await self._inventory.cluster(request.namespace, target) if target else None
         return operation_rules.create_causes(body, cluster=found)
 

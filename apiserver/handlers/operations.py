@@ -49,19 +49,18 @@ async def create_for_cluster(context: Context, call: Call, _: Served) -> web.Str
     respond.accept(call, SINGLE)
     served = SERVED[OPERATIONS_BY_SINGULAR[call.info.subresource].resource.plural]
     data = await call.read_body()
-    given = (await call.decode_object(data, keep=True)).value if data.strip() else {}
-    body = _completed(served, call.info.name, given)
-    problem = refusals.mistaken(served, body)
-    if problem is not None:
-        raise problem
-    name = (body.get("spec") or {}).get("clusterName")
-    if name != call.info.name:
+    given = await write.decoded(context, call, served, data) if data.strip() else {}
+    body = await write.checked(context, call, served, _completed(served, call.info.name, given), data)
+    spec, metadata = body.get("spec"), body.get("metadata")
+    name = spec.get("clusterName") if isinstance(spec, dict) else None
+    if isinstance(name, str) and name != call.info.name:  # what is no name the store refuses
         cause = {
             "reason": "FieldValueInvalid",
             "field": "spec.clusterName",
             "message": f'Invalid value: "{name}": must be {call.info.name}, as in the path of the request',
         }
-        raise invalid(served.info.resource, str((body.get("metadata") or {}).get("name") or ""), [cause])
+        own = metadata.get("name") if isinstance(metadata, dict) else ""
+        raise invalid(served.info.resource, str(own or ""), [cause])
     return await _create(context, call, served, to_stored(FACES, served.face, body), by_path=True)
 
 
@@ -71,11 +70,11 @@ def _completed(served: Served, cluster: str, given: Any) -> Any:
         return given
     resource = served.info.resource
     body = {"apiVersion": resource.api_version, "kind": resource.kind, **given}
-    metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
+    metadata, spec = ({} if body.get(each) is None else body[each] for each in ("metadata", "spec"))
     if isinstance(metadata, dict) and not metadata.get("name") and not metadata.get("generateName"):
         metadata = {**metadata, "generateName": f"{cluster}-"}
-    if isinstance(spec, dict):
-        spec = {"clusterName": cluster, **spec}
+    if isinstance(spec, dict) and spec.get("clusterName") is None:
+        spec = {**spec, "clusterName": cluster}
     return {**body, "metadata": metadata, "spec": spec}
 
 
@@ -100,6 +99,8 @@ async def _create(
             call, attributes_of(CLUSTERS, "get", namespace=call.info.namespace, name=target)
         ):
             raise  # the store's words would tell what the cluster is like
+        if refusal.code == 404:
+            raise  # the path leads nowhere, whatever the body says
         # what any resource would refuse comes first: a namespace that is missing, a name that is none
         raise await refusals.of_body(
             context, call, served, stored, refusal, content_type="application/json"

@@ -45,12 +45,16 @@ async def create(context: Context, call: Call, served: Served) -> web.StreamResp
 async def read_object(context: Context, call: Call, served: Served) -> Obj:
     """The body of a create or an update: an object of this kind, or a refusal."""
     data = await call.read_body()
+    return await checked(context, call, served, await decoded(context, call, served, data), data)
+
+
+async def decoded(context: Context, call: Call, served: Served, data: bytes) -> Any:
+    """What a body says, keys given twice included; what cannot be read is refused as the store does."""
     bodies.object_type(call.headers.get("Content-Type"))
     try:
-        value = (await call.decode_object(data, keep=True)).value
+        return (await call.decode_object(data, keep=True)).value
     except Failure as problem:
         raise await refusals.of_body(context, call, served, data, problem) from problem
-    return await checked(context, call, served, value, data)
 
 
 async def checked(context: Context, call: Call, served: Served, value: Any, data: bytes) -> Obj:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, grant, until
+from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, Proxy, grant, until
 
 Make = Callable[..., Obj]
 _PATH = "/apis/missioncontrol.io/v1alpha1"
@@ -104,6 +107,36 @@ def test_a_clusters_subresource_creates_the_operation(
     refused = kubectl("create", "--raw", path, "-f", "-", stdin=named, check=False)
     assert "spec.clusterName" in refused.stdout + refused.stderr
     assert len(kubectl.json("get", "rollingrestarts")["items"]) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"spec": 5}, id="a number for a spec"),
+        pytest.param({"spec": []}, id="a list for a spec"),
+        pytest.param({"spec": {"clusterName": 5}}, id="a number for a name"),
+        pytest.param({"spec": {"clusterName": "demo", "onConflict": "Maybe", "racks": 5}}, id="wrong fields"),
+        pytest.param({"metadata": 5}, id="a number for metadata"),
+        pytest.param({"metadata": []}, id="a list for metadata"),
+        pytest.param({"metadata": {"name": 5}}, id="a number for the object's name"),
+        pytest.param({"metadata": {"name": "Bad_Name"}}, id="no name"),
+        pytest.param({"metadata": {"name": "x", "labels": {"a b": "c"}}}, id="no label"),
+        pytest.param({"metadata": {"name": "x", "namespace": "other"}}, id="another namespace"),
+        pytest.param({"kind": "Scrub"}, id="another kind"),
+        pytest.param({"kind": 5}, id="a number for the kind"),
+        pytest.param({"apiVersion": "v1"}, id="another group"),
+    ],
+)
+async def test_a_clusters_subresource_refuses_what_the_kind_refuses(
+    proxy: Proxy, kubectl: Kubectl, namespace: str, cluster: Make, changes: Obj
+) -> None:
+    await asyncio.to_thread(kubectl, "create", "-f", "-", stdin=cluster())
+    base = f"{_PATH}/namespaces/{namespace}"
+    body = {**restart("x"), **changes}
+    expected = await proxy.json("POST", f"{base}/rollingrestarts", json=body)
+    found = await proxy.json("POST", f"{base}/missioncontrolclusters/demo/rollingrestart", json=body)
+    assert expected[0] >= 400
+    assert found == expected
 
 
 def test_cancel_marks_a_running_operation_and_refuses_an_ended_one(

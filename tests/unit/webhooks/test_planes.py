@@ -189,6 +189,12 @@ def test_an_operation_needs_its_cluster(world: World, cluster: str, fields: list
     assert mutated.patch[1]["value"] == {Label.MC_CLUSTER_NAME: cluster}
 
 
+@pytest.mark.parametrize("spec", [5, "x", [], [1], None, {"clusterName": 5}])
+def test_what_no_schema_allows_is_left_to_the_schema(world: World, spec: object) -> None:
+    body = {"metadata": {"name": "rollingrestart.r1", "namespace": "ns"}, "spec": spec}
+    assert judged(world, asks(resource=STORED_OPERATIONS, new=body), mutate=True).allowed
+
+
 def test_another_subresource_is_no_way_around_the_rules(world: World) -> None:
     assert judged(world, asks("UPDATE", new=a_cluster(), old=a_cluster(), sub="scale")).code == 403
     assert judged(world, asks("UPDATE", new=a_cluster(), old=a_cluster(), sub="status")).allowed
