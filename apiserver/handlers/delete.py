@@ -9,6 +9,7 @@ and removes them, on the virtual object.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -54,7 +55,7 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
     options = delete_options.to_stored(served.face, await _options(context, call, served))
     query = [
         *call.pick(["labelSelector", "resourceVersion", "resourceVersionMatch", "limit", "continue"]),
-        *call.pick(["timeoutSeconds"]),
+        *call.pick(["timeoutSeconds", "sendInitialEvents"]),
         *field_selector(call, served),
     ]
     path = served.info.stored.path(call.info.namespace or None)
@@ -226,7 +227,9 @@ async def _options(context: Context, call: Call, served: Served) -> Obj:
 
 async def _read_options(call: Call, data: bytes) -> Obj:
     if data.strip():
-        value = (await call.decode_object(data)).value
+        # fields are not judged here, whatever is asked
+        decode = partial(bodies.decode_object, content_type=call.headers.get("Content-Type"))
+        value = (await bodies.decoded(decode, data)).value
         if value is None:
             return {}
         if not isinstance(value, dict) or value.get("kind") not in (None, "DeleteOptions"):

@@ -95,7 +95,7 @@ class Face:
                 rf"\g<1>{virtual.kind}",
             ),
             (rf"\b{stored.kind}(?= in version \")", virtual.kind),
-            (rf'^{stored.kind}(?=\.\S+ "[^"]*" is invalid)', virtual.kind),
+            (rf'^{stored.kind}(?=(?:\.\S+)? "[^"]*" is invalid)', virtual.kind),
             (
                 rf"/registry/{re.escape(stored.group)}/{stored.plural}/",
                 f"/registry/{virtual.group}/{virtual.plural}/",

@@ -12,6 +12,7 @@ from apiserver.translate.objects import to_virtual as object_to_virtual
 from missioncontrol.api.names import Finalizer
 
 _QUOTED_OBJECT = re.compile(r'"(?:\{\\"(?:[^"\\]|\\.)*\})"')
+_BARE_OBJECT = re.compile(r"(?<= is missing in ')\{.*\}(?=')", re.DOTALL)
 NAME_LIMIT: Final = 253
 """Characters of a name in the store, which has the kind of an operation in front of it."""
 _LONG_NAME: Final = re.compile(
@@ -42,7 +43,8 @@ def text(faces: Faces, face: Face, sentence: Any) -> Any:
     """A sentence of the store. Some refusals quote the whole object: it is shown as its user knows it."""
     if not isinstance(sentence, str):
         return sentence
-    told = face.text(_QUOTED_OBJECT.sub(lambda found: _quoted(faces, face, found[0]), sentence))
+    told = _QUOTED_OBJECT.sub(lambda found: _quoted(faces, face, found[0]), sentence)
+    told = face.text(_BARE_OBJECT.sub(lambda found: _bare(faces, face, found[0]), told))
     if face.prefix:
         told = _LONG_NAME.sub(rf"\g<1>{NAME_LIMIT - len(face.prefix)}", told)
     return told if face.is_view else _STORED_FINALIZER.sub(lambda found: virtual_finalizer(found[0]), told)
@@ -50,13 +52,17 @@ def text(faces: Faces, face: Face, sentence: Any) -> Any:
 
 def _quoted(faces: Faces, face: Face, quoted: str) -> str:
     try:
-        stored = json.loads(json.loads(quoted))
+        return json.dumps(_bare(faces, face, json.loads(quoted)), ensure_ascii=False)
     except ValueError:
         return quoted
-    virtual = json.dumps(
-        object_to_virtual(faces, face, stored), separators=(",", ":"), sort_keys=True, ensure_ascii=False
-    )
-    return json.dumps(virtual, ensure_ascii=False)
+
+
+def _bare(faces: Faces, face: Face, text: str) -> str:
+    try:
+        virtual = object_to_virtual(faces, face, json.loads(text))
+    except ValueError:
+        return text
+    return json.dumps(virtual, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def _details(faces: Faces, face: Face, details: Obj) -> Obj:

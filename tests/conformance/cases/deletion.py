@@ -269,3 +269,15 @@ async def preconditions_in_the_query(api: Api) -> None:
     await api.delete("a", f"uid={UID}", body=_options(dryRun=["All"]), label="options make the query mute")
     await api.delete("a", f"uid={made.uid}&resourceVersion={made.rv}", label="its own")
     await api.get("a")
+
+
+@case(DELETE)
+async def parameters_of_collections(api: Api) -> None:
+    await _three(api)
+    for query in (
+        "sendInitialEvents=true", "resourceVersionMatch=Exact", "continue=x", "timeoutSeconds=x", "dryRun=All",
+        "fieldSelector=odd%3Dx", "propagationPolicy=Nope", "limit=x", "resourceVersion=x",
+    ):  # fmt: skip
+        await _collection(api, query)
+    await _collection(api, f"fieldSelector=metadata.name%3D{api.name('a')}")
+    await api.list(f"labelSelector=case%3D{api.token}")
