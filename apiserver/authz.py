@@ -51,17 +51,17 @@ class Attributes(NamedTuple):
                     for term in self.fields
                 ]
             }
-        if self.labels:
-            attributes["labelSelector"] = {
-                "requirements": [
-                    {
-                        "key": term.key,
-                        "operator": term.operator,
-                        **({"values": list(term.values)} if term.values else {}),
-                    }
-                    for term in self.labels
-                ]
+        labels = [
+            {
+                "key": term.key,
+                "operator": term.operator,
+                **({"values": list(term.values)} if term.values else {}),
             }
+            for term in self.labels
+            if term.operator not in ("Gt", "Lt")
+        ]
+        if labels:
+            attributes["labelSelector"] = {"requirements": labels}
         return {"resourceAttributes": attributes}
 
 

@@ -69,7 +69,7 @@ def fields_match(terms: list[FieldTerm], values: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LabelTerm:
-    """One requirement of a label selector, in the words of a SubjectAccessReview."""
+    """One requirement of a label selector, in the words of a SubjectAccessReview, or Gt or Lt."""
 
     key: str
     operator: str
@@ -83,7 +83,15 @@ class LabelTerm:
                 return self.key not in labels
             case "In":
                 return labels.get(self.key) in self.values
+            case "Gt" | "Lt":
+                number = _integer(labels.get(self.key, ""))
+                bound = int(self.values[0])
+                return number is not None and (number > bound if self.operator == "Gt" else number < bound)
         return labels.get(self.key) not in self.values
+
+
+def _integer(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[-+]?[0-9]{1,18}", text, re.ASCII) else None
 
 
 _KEY = r"(?:[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
@@ -98,6 +106,10 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], LabelTerm]], ..
     (
         re.compile(rf"(?P<key>{_KEY})\s*(?P<op>==|=|!=)\s*(?P<value>{_VALUE})"),
         lambda m: LabelTerm(m["key"], "NotIn" if m["op"] == "!=" else "In", (m["value"],)),
+    ),
+    (
+        re.compile(rf"(?P<key>{_KEY})\s*(?P<op>[<>])\s*(?P<value>[0-9]{{1,18}})"),
+        lambda m: LabelTerm(m["key"], "Gt" if m["op"] == ">" else "Lt", (m["value"],)),
     ),
     (re.compile(rf"!\s*(?P<key>{_KEY})"), lambda m: LabelTerm(m["key"], "DoesNotExist")),
     (re.compile(rf"(?P<key>{_KEY})"), lambda m: LabelTerm(m["key"], "Exists")),

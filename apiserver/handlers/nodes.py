@@ -14,12 +14,16 @@ from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.kinds import Served
 from apiserver.negotiate import LIST, SINGLE
-from apiserver.selectors import fields_match, labels_match, parse_fields, parse_labels
-from apiserver.status import bad_request, not_found
+from apiserver.selectors import LabelTerm, fields_match, labels_match, parse_fields, parse_labels
+from apiserver.status import Failure, bad_request, not_found
 from apiserver.translate.face import Obj
 from missioncontrol.api.names import Label
 
-_VERSIONS = ("resourceVersion", "resourceVersionMatch")
+_JUDGED = (
+    *("resourceVersion", "resourceVersionMatch", "timeoutSeconds", "sendInitialEvents"),
+    "allowWatchBookmarks",
+)
+"""What the store is asked as it was given, so that it refuses what it would refuse of any other kind."""
 
 
 async def get(context: Context, call: Call, served: Served) -> web.StreamResponse:
@@ -35,10 +39,8 @@ async def get(context: Context, call: Call, served: Served) -> web.StreamRespons
 async def list_(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """All nodes of a namespace or of all; always whole, which `limit` allows."""
     respond.accept(call, LIST)
-    fields, labels = (
-        parse_fields(call.query.get("fieldSelector")),
-        parse_labels(call.query.get("labelSelector")),
-    )
+    fields = parse_fields(call.query.get("fieldSelector"))
+    labels = await _labels(context, call, served)
     _check_page(call)
     fields_match(fields, selectable({"metadata": {}, "spec": {}}))  # refuse unknown fields also on no nodes
     listed = await _datacenters(context, call, served)
@@ -58,6 +60,18 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
     return respond.many(call, served.info.columns, document)
 
 
+async def _labels(context: Context, call: Call, served: Served) -> list[LabelTerm]:
+    """The label selector. What cannot be read as one the store refuses in its own words."""
+    selector = call.query.get("labelSelector")
+    try:
+        return parse_labels(selector)
+    except Failure:
+        query = [("labelSelector", str(selector)), ("limit", "1")]
+        path = served.info.stored.path(call.info.namespace or None)
+        await context.store.read(call, served.face, path, query)
+        raise
+
+
 def _check_page(call: Call) -> None:
     """A limit may be ignored, but not one that is none; and no token was ever given."""
     limit = call.query.get("limit", "0")
@@ -69,7 +83,7 @@ def _check_page(call: Call) -> None:
 
 async def _datacenters(context: Context, call: Call, served: Served) -> Obj:
     path = served.info.stored.path(call.info.namespace or None)
-    return await context.store.read(call, served.face, path, call.pick(_VERSIONS))
+    return await context.store.read(call, served.face, path, call.pick(_JUDGED))
 
 
 def nodes_of(served: Served, datacenters: Obj) -> list[Obj]:

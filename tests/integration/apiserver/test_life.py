@@ -140,12 +140,16 @@ async def test_too_many_at_once_are_sent_away(
     await asyncio.to_thread(server.start)
     connector = aiohttp.TCPConnector(ssl=client_context(server, server.plane.front_proxy_client))
     who = {"user": "eve", "groups": "system:authenticated"}
-    path = f"{GV}/namespaces/{namespace}/missioncontrolclusters?timeout=2s"
+    path = f"{GV}/namespaces/{namespace}/missioncontrolclusters?timeout=5s"
     async with aiohttp.ClientSession(connector=connector) as session:
         front = Proxy(session, server.url)
         relay.stall()
         held = [asyncio.create_task(front.json("GET", path, **who)) for _ in range(2)]
-        await asyncio.sleep(0.3)
+
+        def both() -> bool:
+            return server.metric("apiserver_current_inflight_requests", request_kind="readOnly") == 2
+
+        await asyncio.to_thread(until, both, "both are in progress")
         async with front.request("GET", path, **who) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
             assert (await answer.json())["reason"] == "TooManyRequests"

@@ -97,6 +97,10 @@ def test_field_selectors_that_are_none(selector: str, why: str) -> None:
         ("a in (b, c)", {"a": "c"}, True),
         ("a notin (b,c),x/y", {"x/y": ""}, True),
         ("!a", {"a": ""}, False),
+        ("a>5,a<7", {"a": "6"}, True),
+        ("a > 5", {"a": "5"}, False),
+        ("a<5", {}, False),
+        ("a>5", {"a": "x"}, False),
         ("", {}, True),
     ],
 )
