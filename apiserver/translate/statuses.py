@@ -52,16 +52,23 @@ def text(faces: Faces, face: Face, sentence: Any) -> Any:
 
 def _quoted(faces: Faces, face: Face, quoted: str) -> str:
     try:
-        return json.dumps(_bare(faces, face, json.loads(quoted)), ensure_ascii=False)
+        return json.dumps(_encoded(faces, face, json.loads(json.loads(quoted))), ensure_ascii=False)
     except ValueError:
         return quoted
 
 
 def _bare(faces: Faces, face: Face, text: str) -> str:
+    """An object that the store has; what its client sent is shown as it came."""
     try:
-        virtual = object_to_virtual(faces, face, json.loads(text))
+        stored = json.loads(text)
     except ValueError:
         return text
+    metadata = stored.get("metadata") if isinstance(stored, dict) else None
+    return _encoded(faces, face, stored) if isinstance(metadata, dict) and "uid" in metadata else text
+
+
+def _encoded(faces: Faces, face: Face, stored: Obj) -> str:
+    virtual = object_to_virtual(faces, face, stored)
     return json.dumps(virtual, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 

@@ -51,8 +51,15 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         what="Names of operations are as much shorter as their kind is long.",
         reason="The list over all operations puts the kind before each name, and names have at most 253 "
         "characters. The refusal says how many are left.",
-        cases="validation/*/RollingRestart",
+        cases="validation/names/RollingRestart",
         requests="*the longest name*",
+    ),
+    Difference(
+        what="The same, of longer ones.",
+        reason="As above.",
+        cases="*/RollingRestart",
+        requests="*a name *",
+        places="body.*message",
     ),
     Difference(
         what="405 names the methods that are allowed, in the header Allow.",
