@@ -162,3 +162,28 @@ def test_a_deleted_datacenter_leaves_no_volumes(operator: OperatorProcess, plane
     print(f"deleted after {time.monotonic() - began:.2f} s")
     eventually(lambda: not plane.list(PERSISTENT_VOLUME_CLAIMS), "the claims are gone")
     eventually(lambda: not plane.list(STATEFUL_SETS), "the StatefulSets are gone")
+
+
+def test_node_ports_are_opened_and_closed_on_a_running_datacenter(
+    operator: OperatorProcess, plane: Plane
+) -> None:
+    plane.create_datacenter(size=1, racks=[{"name": "rack1"}])
+    plane.wait_settled()
+
+    def ports(service: str) -> dict[str, tuple[int, int | None]]:
+        found = plane.find(SERVICES, service) or {"spec": {}}
+        return {each["name"]: (each["port"], each.get("nodePort")) for each in found["spec"].get("ports", [])}
+
+    native, internode = 30042, 30070
+    plane.patch_datacenter({"spec": {"networking": {"nodePort": {"native": native, "internode": internode}}}})
+    plane.wait_settled()
+    assert ports("demo-dc1-node-port-service") == {
+        "native": (native, native),
+        "internode": (internode, internode),
+    }
+    assert ports("demo-dc1-service")["native"] == (native, None)
+    plane.patch_datacenter({"spec": {"networking": None}})
+    plane.wait_settled()
+    assert ports("demo-dc1-node-port-service") == {}
+    assert ports("demo-dc1-service")["native"] == (9042, None)
+    assert len(plane.history("restart")) == 2
