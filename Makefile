@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # processors, a file to one of them, the longest first; the others run side by side, each in a process of its own.
 SPREAD := tests/e2e tests/integration/cassandra
 LONGEST := $(addprefix tests/,e2e/test_crashes.py e2e/test_story.py \
-	$(addprefix integration/cassandra/,test_life.py test_replacements.py test_tasks.py))
+	$(addprefix integration/cassandra/,test_life.py test_replacements.py test_tasks.py test_stories.py))
 FILES = $(filter $1/%,$(LONGEST)) $(filter-out $(LONGEST),$(sort $(wildcard $1/test_*.py)))
 SUITES := tests/conformance tests/crash $(filter-out $(SPREAD),$(sort \
 	$(patsubst %/conftest.py,%,$(wildcard tests/integration/*/conftest.py)) \
