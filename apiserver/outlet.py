@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
-PART: Final = 256 * 1024
+PART: Final = 128 * 1024
+"""Bytes that go on at once: so few that no memory has to be mapped anew for them."""
 CLOSE_SECONDS: Final = 5.0
 """How long a client may read nothing of what it is still to get before its connection is closed."""
 

@@ -16,8 +16,10 @@ from apiserver.http2.stream import Stream
 
 PART: Final = 64 * 1024
 """Bytes that a stream sends in its turn."""
-AHEAD: Final = 256 * 1024
-"""Bytes that are given to the socket before others get their turn of the loop."""
+AHEAD: Final = 128 * 1024
+"""Bytes that are given to the socket before others get their turn of the loop. With one part more it is less
+than what memory is mapped for anew each time.
+"""
 UNREAD: Final = 8 << 20
 """Bytes that the peer does not read, after which it is no peer."""
 
