@@ -175,10 +175,11 @@ def proportional_memory(pid: int) -> int:
     """Bytes of memory that a process and its children account for, shared pages divided among those who
     share them.
     """
-    return sum(_proportional_memory(each) for each in (pid, *_children(pid)))
+    return sum(_proportional_memory(each) for each in (pid, *children_of(pid)))
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The processes that the main thread of a process started, and that run; none when it has ended."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):

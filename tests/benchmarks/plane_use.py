@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from missioncontrol.kube.client import Client
+from missioncontrol.local.processes import children_of
 from tests.benchmarks.usage import Usage
 
 READS = frozenset({"GET", "LIST", "WATCH", "CONNECT"})
@@ -51,5 +52,6 @@ async def plane_use(client: Client, pids: dict[str, int]) -> PlaneUse:
         name = "/".join(part for part in (labels["resource"], labels["subresource"]) if part)
         counted = reads if labels["verb"] in READS else writes
         counted[f"{labels['verb']} {name}"] += int(float(found["value"]))
-    seconds = {name: Usage(pid).cpu for name, pid in pids.items()}
+    # kube-scheduler has a parent, which starts it again if need be
+    seconds = {name: sum(Usage(each).cpu for each in (pid, *children_of(pid))) for name, pid in pids.items()}
     return PlaneUse(seconds, writes, reads)

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from missioncontrol.local import processes
 from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
 
@@ -89,8 +89,7 @@ def test_pods_are_scheduled_after_a_pod_was_made_again_unseen_by_the_scheduler(
     """kube-scheduler 1.36 takes the new pod for an update of the old one, and ends itself."""
     plane = control_plane_with_controllers
     pods = f"/api/v1/namespaces/{make_namespace(plane)}/pods"
-    scheduler = plane.processes["kube-scheduler"].pid
-    program = int(Path(f"/proc/{scheduler}/task/{scheduler}/children").read_text())
+    (program,) = processes.children_of(plane.processes["kube-scheduler"].pid)
     with plane.admin_client() as admin:
         admin.request("POST", "/api/v1/nodes", NODE)
         try:
