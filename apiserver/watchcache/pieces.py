@@ -100,8 +100,8 @@ def _member(raw: msgspec.Raw | None, was: Any, now: Any) -> Parts:
         return [dumps(now)]
     if not all(name in now and now[name] is value for name, value in was.items()):
         return [dumps(now)]
-    more = dumps({name: value for name, value in now.items() if name not in was})
-    return [more[:-1] + b",", memoryview(raw)[1:]]
+    more = {name: value for name, value in now.items() if name not in was}
+    return [dumps(more)[:-1] + b",", memoryview(raw)[1:]] if more else [raw]
 
 
 def dumps(value: Any) -> bytes:

@@ -216,6 +216,33 @@ def test_what_is_the_same_on_both_sides_is_kept_once() -> None:
         assert pieces_of(one, plural).size < 2000
 
 
+_VALUES = st.sampled_from(["jane", "somebody", "Running", "", 0, None, {}, [], {"x": 1}])
+_TOLD = st.dictionaries(st.sampled_from(["requestedBy", "phase", "message", "plan"]), _VALUES)
+_ASKED = st.dictionaries(
+    st.sampled_from(["clusterName", "ttl", "onConflict", "rollingRestart", "racks", "cleanup"]), _VALUES
+)
+
+
+@given(
+    plural=st.sampled_from(["operations", "rollingrestarts", "cleanups"]),
+    spec=st.none() | _ASKED,
+    status=st.none() | _TOLD,
+    requester=st.sampled_from(["jane", "somebody", ""]),
+)
+def test_whatever_is_stored_is_shown_as_its_translation_says(
+    plural: str, spec: Obj | None, status: Obj | None, requester: str
+) -> None:
+    document = stored("a", 3)
+    for name, value in (("spec", spec), ("status", status)):
+        document.pop(name, None)
+        if value is not None:
+            document[name] = value
+    document["metadata"]["annotations"] = {Annotation.REQUESTED_BY: requester} if requester else {}
+    one = READER.read(json.dumps(document, separators=(",", ":")).encode())
+    face = SERVED[plural].face
+    assert json.loads(forms.single(forms.Form(plural), one, NOW)) == to_virtual(FACES, face, document)
+
+
 def test_an_object_that_was_indented_is_one_line_of_a_watch() -> None:
     document = stored("a", 3, phase="Running")
     one = READER.read(json.dumps(document, indent=2).encode() + b"\n")
