@@ -27,7 +27,7 @@ _ISSUER = "https://kubernetes.default.svc.cluster.local"
 # Dual stack, because Services may ask for ipFamilyPolicy RequireDualStack.
 _SERVICE_ADDRESSES = "10.96.0.0/16,fd00:96::/112"
 _START_TIMEOUT = 60.0
-_STEADY_SECONDS = 5.0
+_STEADY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)

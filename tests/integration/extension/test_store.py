@@ -84,7 +84,8 @@ async def test_a_store_that_hangs_costs_no_more_than_the_time_given(
             json=write,
             headers={"Content-Type": "application/merge-patch+json"},
         )
-        assert (status, answer["reason"]) == (504, "Timeout")
+        # whether it was done is not known; or it is: where a connection had to be made first, it was not sent
+        assert (status, answer["reason"]) in ((504, "Timeout"), (503, "ServiceUnavailable"))
         async with proxy.request("GET", f"{traffic.collection}?timeout=1s") as answer:
             assert answer.status in (503, 504)
         assert time.monotonic() - began < 10
