@@ -65,14 +65,20 @@ class ManagementApi:
     async def keyspaces(self, pod: Pod) -> list[str]:
         """The names of all keyspaces."""
         found = await self._call("GET", pod, "/api/v0/ops/keyspace")
-        return sorted(map(str, found)) if isinstance(found, list) else []
+        if not isinstance(found, list):
+            raise ManagementError(f"node {pod.metadata.name} does not give the names of keyspaces")
+        return sorted(map(str, found))
 
     async def replication(self, pod: Pod, keyspace: str) -> dict[str, str] | None:
         """The replication of a keyspace, None when there is no such keyspace."""
         found = await self._call(
             "GET", pod, "/api/v0/ops/keyspace/replication", query={"keyspaceName": keyspace}, absent_ok=True
         )
-        return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else None
+        if found is None:
+            return None
+        if not isinstance(found, dict):
+            raise ManagementError(f"node {pod.metadata.name} does not say how {keyspace} is replicated")
+        return {str(key): str(value) for key, value in found.items()}
 
     async def alter_keyspace(self, pod: Pod, keyspace: str, factors: Mapping[str, int]) -> None:
         """Replicate a keyspace to these datacenters and no others."""
@@ -113,10 +119,12 @@ class ManagementApi:
         if answer.status >= 400:
             told = raw.decode(errors="replace").strip()[:_TEXT_LIMIT]
             raise ManagementError(f"node {name} refused {method} {path} with {answer.status}: {told}")
+        if method != "GET":
+            return None
         try:
             return orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            return None
+        except orjson.JSONDecodeError as error:
+            raise ManagementError(f"node {name} answered {method} {path} with what is no JSON") from error
 
     def _base(self, pod: Pod) -> str:
         if self._from_annotation:
