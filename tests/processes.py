@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -42,7 +43,16 @@ RESOURCES = {
     )
 }
 
-__all__ = ["Operator", "Program", "Simulator", "call", "eventually", "free_port", "install"]
+__all__ = [
+    "Operator",
+    "Program",
+    "Simulator",
+    "call",
+    "eventually",
+    "free_port",
+    "install",
+    "k8ssandra_operator",
+]
 
 
 def call(method: str, url: str, body: object = None, *, timeout: float = 10.0) -> tuple[int, str]:
@@ -213,3 +223,15 @@ def _kubeconfig(plane: ControlPlane, component: Component, folder: Path) -> Path
     path = folder / f"{component}.kubeconfig"
     path.write_bytes(plane.kubeconfig(token=token))
     return path
+
+
+@contextmanager
+def k8ssandra_operator(plane: ControlPlane, folder: Path) -> Iterator[Operator]:
+    """k8ssandra-operator in a plane in which it is installed."""
+    component = Component.K8SSANDRA_OPERATOR
+    process = Operator(plane, folder, component=component, package="k8ssandra", flags=("--no-leader-elect",))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()

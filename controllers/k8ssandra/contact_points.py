@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any, Final
 
+from controllers.k8ssandra import metrics_agent
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
 from controllers.k8ssandra.doors import management_port
 from controllers.k8ssandra.hashing import fingerprint
@@ -25,8 +26,6 @@ from missioncontrol.validation.values import at, integer, mapping
 Json = dict[str, Any]
 
 _NATIVE: Final = 9042
-_OLDER_METRICS: Final = 9103
-_METRICS: Final = 9000
 
 
 def service_name(cluster: Cluster, datacenter: DatacenterSpec) -> str:
@@ -103,9 +102,9 @@ def _ports(datacenter: DatacenterSpec) -> list[Json]:
     opened = mapping(at(datacenter.options, "networking", "nodePort"))
     native = integer(opened.get("nativeSSL")) or integer(opened.get("native")) or _NATIVE
     ports = {
-        "prometheus": _OLDER_METRICS,
+        "prometheus": metrics_agent.OLDER_PORT,
         "native": native,
-        "metrics": _METRICS,
+        "metrics": metrics_agent.PORT,
         "mgmt-api": management_port(datacenter),
     }
     return [{"name": name, "port": port, "protocol": "TCP"} for name, port in ports.items()]

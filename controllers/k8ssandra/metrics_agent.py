@@ -17,6 +17,9 @@ from missioncontrol.validation.values import at, mapping
 KEY: Final = "metrics-collector.yaml"
 VOLUME: Final = "metrics-agent-config"
 MOUNT_PATH: Final = "/opt/management-api/configs"
+PORT: Final = 9000
+OLDER_PORT: Final = 9103
+"""Where the older collector serves metrics, at the root of the server."""
 
 _KEPT_TABLE_METRICS: Final = (
     "live_ss_table_count",

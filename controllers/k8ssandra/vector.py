@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controllers.k8ssandra import metrics_agent
 from controllers.k8ssandra.cluster import Cluster, DatacenterSpec
 from controllers.k8ssandra.config_maps import config_map, with_common_tags
 from controllers.k8ssandra.log_parser import LOG_PARSER
@@ -24,9 +25,6 @@ KEY: Final = "vector.toml"
 VOLUME: Final = "vector-config"
 MOUNT_PATH: Final = "/etc/vector"
 SCRAPE_SECONDS: Final = 30
-METRICS_PORT: Final = 9000
-OLDER_METRICS_PORT: Final = 9103
-"""Where the older collector serves metrics, at the root of the server."""
 RESOURCES: Final = {
     "requests": {"cpu": "200m", "memory": "128Mi"},
     "limits": {"cpu": "2", "memory": "2Gi"},
@@ -192,7 +190,7 @@ def _scrape(telemetry: Mapping[str, Any]) -> str:
     endpoint = mapping(at(telemetry, "cassandra", "endpoint"))
     tls = endpoint.get("tls")
     address = text(endpoint.get("address")) or "localhost"
-    port = text(endpoint.get("port")) or str(OLDER_METRICS_PORT if older else METRICS_PORT)
+    port = text(endpoint.get("port")) or str(metrics_agent.OLDER_PORT if older else metrics_agent.PORT)
     scheme, path = "http" if tls is None else "https", "" if older else "/metrics"
     seconds = duration(text(at(telemetry, "vector", "scrapeInterval")))
     lines = [

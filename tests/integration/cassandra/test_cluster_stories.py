@@ -22,22 +22,14 @@ from missioncontrol.local.control_plane import ControlPlane
 from tests.cassandra_stories import Json, Story, comparable_status
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
 from tests.integration.cassandra.narrator import Narrator, assert_same_metadata
-from tests.processes import Operator, eventually, install
+from tests.processes import Operator, eventually, install, k8ssandra_operator
 
 
 @pytest.fixture(scope="module")
 def k8ssandra(data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     install(data_plane, Component.K8SSANDRA_OPERATOR)
-    process = Operator(
-        data_plane,
-        tmp_path_factory.mktemp("k8ssandra-operator"),
-        component=Component.K8SSANDRA_OPERATOR,
-        package="k8ssandra",
-        flags=("--no-leader-elect",),
-    )
-    process.start()
-    yield process
-    process.stop()
+    with k8ssandra_operator(data_plane, tmp_path_factory.mktemp("k8ssandra-operator")) as process:
+        yield process
 
 
 class ClusterNarrator(Narrator):

@@ -25,7 +25,7 @@ from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.kube.errors import Invalid, NotFound
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from tests.processes import Operator, install
+from tests.processes import Operator, install, k8ssandra_operator
 from tests.unit.k8ssandra.builders import a_spec
 
 Json = dict[str, Any]
@@ -54,16 +54,8 @@ def data_plane(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def operator(data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    process = Operator(
-        data_plane,
-        tmp_path_factory.mktemp("k8ssandra-operator"),
-        component=Component.K8SSANDRA_OPERATOR,
-        package="k8ssandra",
-        flags=("--no-leader-elect",),
-    )
-    process.start()
-    yield process
-    process.stop()
+    with k8ssandra_operator(data_plane, tmp_path_factory.mktemp("k8ssandra-operator")) as process:
+        yield process
 
 
 class Ring:

@@ -1,4 +1,4 @@
-"""A datacenter may go only when the ring has said, readably, that no keyspace of a user is replicated to it."""
+"""A datacenter may go only when a node has said, readably, that no keyspace of a user has copies there."""
 
 from __future__ import annotations
 
