@@ -9,18 +9,19 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable
 
 HEALTH_SECONDS = 0.1
 CONNECT_SECONDS = 2.0
+PROBE_SECONDS = 5.0
+"""What the manifests give a readiness probe: a backend that is slow to answer is not away."""
 
 
 class Balancer:
     """TCP, round robin over the ready backends; each is a port, and the port that tells of its health."""
 
-    def __init__(self, backends: Callable[[], list[tuple[int, int]]]) -> None:
+    def __init__(self, backends: list[tuple[int, int]]) -> None:
         self._backends = backends
-        self._ready: list[int] = []
+        self._ready: set[int] = set()
         self._turn = itertools.count()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -30,7 +31,7 @@ class Balancer:
     @property
     def ready(self) -> list[int]:
         """The ports that new connections go to."""
-        return list(self._ready)
+        return [port for port, _ in self._backends if port in self._ready]
 
     def start(self) -> None:
         self._thread.start()
@@ -45,7 +46,8 @@ class Balancer:
     async def _open(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._keep(self._watch_health())
+        for port, probe in self._backends:
+            self._keep(self._watch_health(port, probe))
 
     async def _close(self) -> None:
         self._server.close()
@@ -58,11 +60,13 @@ class Balancer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _watch_health(self) -> None:
+    async def _watch_health(self, port: int, probe: int) -> None:
+        """Each by itself: one that hangs must not keep the end of another from being noticed."""
         while True:
-            backends = self._backends()
-            answers = await asyncio.gather(*(_is_ready(probe) for _, probe in backends))
-            self._ready = [port for (port, _), ready in zip(backends, answers, strict=True) if ready]
+            if await _is_ready(probe):
+                self._ready.add(port)
+            else:
+                self._ready.discard(port)
             await asyncio.sleep(HEALTH_SECONDS)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,7 +101,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 async def _is_ready(probe: int) -> bool:
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PROBE_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", probe)
             try:
                 writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -236,7 +236,7 @@ def _made(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
         _server(folder, f"apiserver-{number}", "apiserver", f"--shutdown-delay-duration={LEAVING_SECONDS}")
         for number in (1, 2)
     ]
-    balancer = Balancer(lambda: [(each.port, each.probe) for each in replicas])
+    balancer = Balancer([(each.port, each.probe) for each in replicas])
     return Site(plane, binaries, folder, replicas, webhooks, opa, balancer)
 
 
