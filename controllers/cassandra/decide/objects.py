@@ -56,7 +56,7 @@ def _services(snapshot: Snapshot) -> Iterator[Action]:
         shared = body["metadata"]["name"] == datacenter.seed_service
         yield from _one(snapshot, SERVICES, body, shared=shared)
     name = datacenter.node_port_service
-    if not datacenter.uses_node_ports and _owned(snapshot, SERVICES, name):
+    if all(body["metadata"]["name"] != name for body in wanted) and _owned(snapshot, SERVICES, name):
         yield DeleteObject(SERVICES, name)
 
 

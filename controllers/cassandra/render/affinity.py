@@ -25,7 +25,7 @@ def affinity(datacenter: Datacenter, rack: Rack, template: Json) -> Json:
     node = _node_affinity(datacenter, rack, [each.get("nodeAffinity") or {} for each in given])
     if node:
         found["nodeAffinity"] = node
-    if template.get("podAffinity"):
+    if template.get("podAffinity") is not None:
         found["podAffinity"] = template["podAffinity"]
     rules = [each["podAntiAffinity"] for each in given if each.get("podAntiAffinity") is not None]
     if rules or not datacenter.spec.allow_multiple_nodes_per_worker:

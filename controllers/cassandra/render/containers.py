@@ -148,7 +148,9 @@ def _default_mounts(datacenter: Datacenter) -> list[Json]:
         mount("server-data", "/var/lib/cassandra"),
         mount("server-config", "/config"),
     ]
-    if datacenter.has_legacy_keystore:
+    template = (datacenter.spec.pod_template_spec or {}).get("spec") or {}
+    declared = any(volume.get("name") == ENCRYPTION_VOLUME for volume in template.get("volumes") or ())
+    if declared or datacenter.has_legacy_keystore:
         mounts.append(mount(ENCRYPTION_VOLUME, "/etc/encryption/"))
     return mounts
 

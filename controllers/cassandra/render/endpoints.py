@@ -27,11 +27,14 @@ def endpoint_slice_name(datacenter: Datacenter, family: str) -> str:
 
 
 def address_family(seed: str) -> str:
-    """IPv4, IPv6, or FQDN for everything that is no address."""
+    """IPv4 (also where it is written as IPv6), IPv6, or FQDN for everything that is no address."""
     try:
-        return f"IPv{ipaddress.ip_address(seed).version}"
+        address = ipaddress.ip_address(seed)
     except ValueError:
         return "FQDN"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return "IPv6" if address.scope_id is None else "FQDN"
+    return "IPv4"
 
 
 def _slice(datacenter: Datacenter, family: str, addresses: list[str]) -> dict[str, Any]:

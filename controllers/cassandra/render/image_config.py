@@ -6,7 +6,6 @@ only what it changes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,10 +13,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from controllers.cassandra.render.images import HCD, ImageConfig, ServerImage
+from controllers.cassandra.render.images import HCD, ImageConfig, ServerImage, tagged
 
 GROUP: Final = "config.k8ssandra.io"
-_DIGEST = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 _SERVER_REPOSITORIES: Final = {
     "cassandra": "k8ssandra/cass-management-api",
     "dse": "datastax/dse-mgmtapi-6_8",
@@ -99,10 +97,7 @@ def _current(config: _Current) -> ImageConfig:
         return "/".join(part for part in (registry, repository, image.name) if part)
 
     def reference(image: _Image) -> str:
-        if image.digest:
-            return f"{name(image)}@{image.digest}"
-        separator = "@" if _DIGEST.fullmatch(image.tag) else ":"
-        return f"{name(image)}{separator}{image.tag}"
+        return f"{name(image)}@{image.digest}" if image.digest else tagged(name(image), image.tag)
 
     table = ImageConfig()
     images = {component: reference(image) for component, image in config.images.items()}

@@ -6,6 +6,7 @@ read from its two file formats stands in `image_config`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +17,7 @@ PULL_POLICY: Final = "IfNotPresent"
 CONFIG_BUILDER: Final = "config-builder"
 K8SSANDRA_CLIENT: Final = "k8ssandra-client"
 SYSTEM_LOGGER: Final = "system-logger"
+_DIGEST: Final = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 
 
 class UnknownServerType(ValueError):
@@ -41,7 +43,7 @@ class ServerImage:
 
 def tagged(name: str, tag: str) -> str:
     """The full reference; a tag that is a digest is joined by ``@``."""
-    return f"{name}{'@' if ':' in tag else ':'}{tag}"
+    return f"{name}{'@' if _DIGEST.fullmatch(tag) else ':'}{tag}"
 
 
 def _images() -> dict[str, str]:

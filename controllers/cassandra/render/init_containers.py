@@ -87,7 +87,7 @@ def _base_container(given: Json, datacenter: Datacenter, images: ImageConfig) ->
     path = "/cassandra-base-config" if datacenter.uses_client_builder else "/config"
     if not container.get("image"):
         container["image"] = images.server(datacenter)
-        container["imagePullPolicy"] = images.pull_policy(datacenter.spec.server_type)
+        set_pull_policy(container, images.pull_policy(datacenter.spec.server_type))
         container["command"] = ["/bin/sh"]
         container["args"] = ["-c", f"cp -rf {config_directory(datacenter)}/* {path}/"]
     if datacenter.uses_client_builder:

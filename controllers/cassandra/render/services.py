@@ -32,7 +32,7 @@ def services(datacenter: Datacenter) -> list[dict[str, Any]]:
         all_pods_service(datacenter),
         additional_seed_service(datacenter),
     ]
-    if datacenter.uses_node_ports:
+    if datacenter.native_port or datacenter.internode_port:
         made.append(node_port_service(datacenter))
     return made
 

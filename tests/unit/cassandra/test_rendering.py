@@ -15,7 +15,7 @@ from controllers.cassandra.render.endpoints import address_family, endpoint_slic
 from controllers.cassandra.render.images import ImageConfig, tagged
 from controllers.cassandra.render.pod import pod_template
 from controllers.cassandra.render.secret import superuser_secret, watched_by
-from controllers.cassandra.render.services import node_port_service, seed_service
+from controllers.cassandra.render.services import node_port_service, seed_service, services
 from controllers.cassandra.render.statefulset import keep_immutable, statefulset
 from missioncontrol.api.names import Annotation, split_racks
 from tests.unit.cassandra.builders import datacenter
@@ -91,6 +91,24 @@ def test_only_given_node_ports_are_opened() -> None:
     assert [port["nodePort"] for port in service["spec"]["ports"]] == [30042]
 
 
+def test_node_ports_without_a_number_open_nothing() -> None:
+    made = services(datacenter(networking={"nodePort": {}}))
+    assert not any(body["metadata"]["name"].endswith("node-port-service") for body in made)
+
+
+def test_a_volume_with_the_name_of_the_old_keystores_is_mounted_where_these_were() -> None:
+    volume = {"name": "encryption-cred-storage", "secret": {"secretName": "mine"}}
+    found = template(podTemplateSpec={"spec": {"containers": [], "volumes": [volume]}})["spec"]
+    assert found["volumes"][0] == volume
+    mount = {"name": "encryption-cred-storage", "mountPath": "/etc/encryption/"}
+    assert mount in found["containers"][0]["volumeMounts"]
+
+
+def test_an_empty_rule_of_affinity_stays_as_the_user_wrote_it() -> None:
+    found = template(podTemplateSpec={"spec": {"containers": [], "affinity": {"podAffinity": {}}}})
+    assert found["spec"]["affinity"]["podAffinity"] == {}
+
+
 def test_annotations_of_the_datacenter_stay_off_the_seed_service() -> None:
     service = seed_service(datacenter(meta={"annotations": {"touched": "now"}}))
     assert "touched" not in service["metadata"]["annotations"]
@@ -138,10 +156,19 @@ def test_seeds_are_sorted_into_families_and_named_once() -> None:
     found = {each["addressType"]: each["endpoints"][0]["addresses"] for each in slices}
     assert found == {"IPv4": ["10.0.0.1"], "IPv6": ["fd00::1"], "FQDN": ["host.example"]}
     assert address_family("999.1.1.1") == "FQDN"
+    assert address_family("::ffff:10.0.0.1") == "IPv4"
+    assert address_family("fe80::1%eth0") == "FQDN"
 
 
 def test_an_image_by_digest() -> None:
     assert tagged("r/p", "sha256:ab") == "r/p@sha256:ab"
+    assert tagged("r/p", "5.0.4@sha256:ab") == "r/p:5.0.4@sha256:ab"
+
+
+def test_without_a_pull_policy_no_container_has_one() -> None:
+    dc = datacenter()
+    spec = pod_template(dc, dc.plan[0], ImageConfig(default_pull_policy=""))["spec"]
+    assert not any("imagePullPolicy" in each for each in spec["containers"] + spec["initContainers"])
 
 
 def test_a_secret_remembers_everybody_who_uses_it() -> None:
