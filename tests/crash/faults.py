@@ -51,6 +51,8 @@ class Faults:
         if self.dead.is_set():
             await _never()
         self.counts[kind] = self.counts.get(kind, 0) + 1
+        # what is answered while a status is on its way is not part of it
+        answered = frozenset(self.unrecorded)
 
         async def noted() -> T:
             try:
@@ -58,19 +60,19 @@ class Faults:
             except asyncio.CancelledError:
                 # it was on its way when the operator ended: it may have arrived, or not
                 if kind == "tell":
-                    self._note(kind, what)
+                    self._note(kind, what, answered)
                 raise
-            self._note(kind, what)
+            self._note(kind, what, answered)
             return answer
 
         return await self._pass(kind, what, noted, spoil)
 
-    def _note(self, kind: str, what: str) -> None:
+    def _note(self, kind: str, what: str, answered: frozenset[str]) -> None:
         if kind == "tell":
             self.unrecorded.add(what)
         elif kind == "write" and what.endswith("/status"):
             of_tasks = "/cassandratasks/" in what
-            self.unrecorded -= {each for each in self.unrecorded if _is_job(each) is of_tasks}
+            self.unrecorded -= {each for each in answered if _is_job(each) is of_tasks}
 
     async def _pass(self, kind: str, what: str, send: Send[T], spoil: Callable[[Trouble], T]) -> T:
         return await send()
