@@ -99,7 +99,8 @@ def _without_words(conditions: list[Json]) -> list[Json]:
 
 
 def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:
-    """The nodes that are or were members: what is known stays, what was just seen replaces it.
+    """The nodes that are or were members: what is known stays, what was just seen replaces it. Racks are
+    named as in labels.
 
     The founder of a ring is shown before it is told to start, without a host id: should its pod be lost
     before anybody looked at it again, no other node founds a second ring. If it refuses, it is nobody again.
@@ -108,7 +109,7 @@ def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:
     found = {name: node.to_dict() for name, node in known.items()}
     for action in plan.actions:
         if isinstance(action, StartNode) and action.founds:
-            found.setdefault(action.pod.name, {"rack": _rack(snapshot, action.pod)})
+            found.setdefault(action.pod.name, {"rack": action.pod.rack})
         if isinstance(action, DeletePod) and action.refused and not snapshot.bootstrapped(action.pod):
             found.pop(action.pod.name, None)
     for name in _gone(snapshot) & found.keys():
@@ -119,7 +120,7 @@ def node_statuses(snapshot: Snapshot, plan: Plan) -> Json:
             found[pod.name] = {
                 "hostID": seen,
                 "ip": node_address(snapshot, pod),
-                "rack": _rack(snapshot, pod),
+                "rack": pod.rack,
             }
     return found
 
@@ -145,10 +146,6 @@ def _host_id(snapshot: Snapshot, pod: PodState) -> str:
             if endpoint.address == address or (table is own and endpoint.local):
                 return endpoint.host_id
     return ""
-
-
-def _rack(snapshot: Snapshot, pod: PodState) -> str:
-    return next((rack.name for rack in snapshot.datacenter.plan if rack.label == pod.rack), pod.rack)
 
 
 def _failed_starts(snapshot: Snapshot, done: Done) -> list[str]:

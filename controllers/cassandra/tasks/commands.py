@@ -141,7 +141,8 @@ def _keyspace(args: JobArguments) -> Body:
 
 
 def _keyspace_with_threads(args: JobArguments) -> Body:
-    jobs = str(args.jobs) if args.jobs is not None else None
+    # a negative number leaves the choice to the node, which has no word for that but silence
+    jobs = str(args.jobs) if args.jobs is not None and args.jobs >= 0 else None
     return _set(jobs=jobs, keyspace_name=args.keyspace_name, tables=args.tables)
 
 

@@ -27,7 +27,7 @@ from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.questions import Questions, questions
 from controllers.cassandra.decide.refusals import normal_size, refusals
 from controllers.cassandra.state import Memory, Observations
-from controllers.cassandra.status import Done, next_status, patch
+from controllers.cassandra.status import Done, next_status, node_statuses, patch
 from missioncontrol.api.names import EventReason, NodeState
 from tests.unit.cassandra.builders import (
     NOW,
@@ -97,6 +97,13 @@ def test_all_nodes_healthy_settles_the_datacenter() -> None:
     assert status["observedGeneration"] == 2
     assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
     assert status["nodeStatuses"][RUNNING[0].name]["hostID"] == f"host-{RUNNING[0].name}"
+
+
+def test_racks_of_nodes_are_told_as_labels_name_them() -> None:
+    of = datacenter(size=1, racks=[{"name": "Rack 1"}])
+    node = replace(RUNNING[0], rack="Rack1")
+    base = snapshot([node], of=of, observed=Observations(gossip={node.name: gossip([node])}))
+    assert node_statuses(base, Plan("nothing is to be done"))[node.name]["rack"] == "Rack1"
 
 
 @pytest.mark.parametrize(

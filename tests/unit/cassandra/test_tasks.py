@@ -162,6 +162,7 @@ def test_a_task_that_has_begun_is_not_wrong_because_a_pod_has_gone() -> None:
             {"split_output": True, "start_token": "1", "keyspace_name": "", "tables": None},
         ),
         ("garbagecollect", {"jobs": 0}, {"jobs": "0"}),
+        ("cleanup", {"jobs": -1}, {}),
         ("rebuild", {"source_datacenter": "dc2"}, None),
         ("move", {"new_tokens": {"a": "1"}}, None),
         (
