@@ -152,6 +152,7 @@ class Weather(Faults):
         self._server, self._node, self._watch = server, node, watch_seconds
         self.clear = False
         """The sun shines: nothing is spoiled any more."""
+        self._refused: set[str] = set()
 
     async def _pass(self, kind: str, what: str, send: Send[T], spoil: Callable[[Trouble], T]) -> T:
         of_node = kind in ("ask", "tell")
@@ -164,10 +165,15 @@ class Weather(Faults):
         if what.endswith("/lifecycle/start"):
             # a node that refuses to start is another story: its pod is made again
             choices = ("timeout", "reset")
+        if kind == "tell" and what in self._refused:
+            # and so is one that refuses a job again and again: its task tells of a failure
+            choices = ("timeout", "reset")
         trouble = Trouble(self._dice.choice(choices), carried_out=self._dice.random() < 0.5)
         if trouble.kind in ("409", "429") or (of_node and trouble.status):
             # these say that nothing was done
             trouble = Trouble(trouble.kind)
+        if of_node and trouble.status:
+            self._refused.add(what)
         if trouble.carried_out:
             await send()
             self.unanswered.append(what)

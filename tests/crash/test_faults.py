@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.crash.faults import Faults
+from tests.crash.faults import Faults, Trouble, Weather
 
 CALL = "POST node/api/v0/ops/tables/compact"
 STATUS = "PATCH /apis/control.k8ssandra.io/v1alpha1/namespaces/x/cassandratasks/y/status"
@@ -31,3 +31,16 @@ async def test_a_call_that_is_answered_while_a_status_is_on_its_way_is_not_part_
     assert faults.unrecorded == {CALL}
     await faults.pass_on("write", STATUS, tell, never)
     assert faults.unrecorded == set()
+
+
+async def test_no_weather_makes_a_node_refuse_a_job_twice() -> None:
+    """A task gives a job up that was refused twice: that would be another story."""
+
+    for seed in range(20):
+        weather = Weather(seed, server=0.0, node=1.0, watch_seconds=None)
+        met = [await weather.pass_on("tell", CALL, _answered, lambda trouble: trouble) for _ in range(20)]
+        assert sum(trouble.status == 500 for trouble in met) <= 1
+
+
+async def _answered() -> Trouble:
+    return Trouble("")

@@ -8,7 +8,7 @@ synchronously where it cannot.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
@@ -27,7 +27,8 @@ class Facts:
     """What of a datacenter arguments may name."""
 
     racks: tuple[str, ...] = ()
-    pods: tuple[str, ...] = ()
+    pods: Mapping[str, str] = field(default_factory=dict)
+    """Their racks, as labels name them."""
 
 
 def _no_body(_: JobArguments) -> Body:
@@ -47,8 +48,9 @@ def _by_filter(args: JobArguments, rack: str, pod: str) -> bool:
     return (not args.rack or rack == clean_label_value(args.rack)) and args.pod_name in (None, "", pod)
 
 
-def _by_token(args: JobArguments, rack: str, pod: str) -> bool:
-    return pod in (args.new_tokens or {}) and _by_filter(args, rack, pod)
+def _by_token(args: JobArguments, _: str, pod: str) -> bool:
+    """Whoever is given a token is named by that."""
+    return pod in (args.new_tokens or {})
 
 
 class Standing(Enum):
@@ -177,10 +179,13 @@ def _new_token(args: JobArguments, pod: str) -> Mapping[str, str]:
 
 def _named_places(args: JobArguments, facts: Facts) -> str:
     """The rack and the pod that a command is to be limited to exist, and belong together."""
-    if args.rack and args.rack not in facts.racks:
+    rack = clean_label_value(args.rack or "")
+    if args.rack and rack not in map(clean_label_value, facts.racks):
         return f"{_ARGS}.rack: there is no rack {args.rack!r}; the racks are: {_list(facts.racks)}"
     if args.pod_name and args.pod_name not in facts.pods:
         return f"{_ARGS}.pod_name: there is no pod {args.pod_name!r} in this datacenter"
+    if args.rack and args.pod_name and facts.pods[args.pod_name] != rack:
+        return f"{_ARGS}.pod_name: the pod {args.pod_name!r} is not in the rack {args.rack!r}"
     return ""
 
 

@@ -20,7 +20,7 @@ from controllers.cassandra.tasks.commands import Facts
 from controllers.cassandra.tasks.task import Task
 from controllers.runtime import EventRecorder
 from controllers.runtime.events import EventType
-from missioncontrol.api.names import Component, EventReason, pod_name
+from missioncontrol.api.names import Component, EventReason, Label, pod_name
 from missioncontrol.api.resources import CASSANDRA_TASKS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.views import Object
@@ -62,8 +62,12 @@ class Scene:
         racks = tuple(rack.name for rack in self.datacenter.racks)
         views = self.tools.caches.statefulsets.by(BY_DATACENTER, self.task.datacenter)
         # also the pods that are not there at this moment
-        expected = {pod_name(view.metadata.name, n) for view in views for n in range(view.spec.replicas)}
-        return Facts(racks, tuple(sorted(expected | {pod.name for pod in self.pods()})))
+        expected = {
+            pod_name(view.metadata.name, n): view.metadata.labels.get(Label.RACK, "")
+            for view in views
+            for n in range(view.spec.replicas)
+        }
+        return Facts(racks, expected | {pod.name: pod.rack for pod in self.pods()})
 
     def snapshot(self) -> Snapshot:
         """The whole datacenter, from caches."""

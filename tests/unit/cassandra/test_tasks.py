@@ -103,7 +103,7 @@ def test_a_finished_task_blocks_nobody() -> None:
 # --- commands ----------------------------------------------------------------------------------
 
 
-FACTS = Facts(("r1", "r2", "r3"), tuple(each.name for each in RUNNING))
+FACTS = Facts(("r1", "r2", "r3", "Rack 4"), {each.name: each.rack for each in RUNNING})
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,13 @@ FACTS = Facts(("r1", "r2", "r3"), tuple(each.name for each in RUNNING))
             1, "flush", {"rack": "r9"}, "args.rack: there is no rack 'r9'; the racks are: r1, r2", id="rack"
         ),
         pytest.param(1, "flush", {"pod_name": "x"}, "args.pod_name: there is no pod 'x'", id="pod"),
+        pytest.param(
+            1,
+            "flush",
+            {"pod_name": "demo-dc1-r1-sts-0", "rack": "r2"},
+            "args.pod_name: the pod 'demo-dc1-r1-sts-0' is not in the rack 'r2'",
+            id="pod of another rack",
+        ),
         pytest.param(1, "move", {}, "args.new_tokens: required", id="move without tokens"),
         pytest.param(1, "move", {"new_tokens": {"x": "1"}}, "there is no pod x", id="move of nobody"),
         pytest.param(
@@ -137,6 +144,11 @@ def test_what_cannot_be_carried_out_says_why(
     found = find_command(jobs, name, JobArguments.model_validate(args), FACTS)
     assert isinstance(found, str)
     assert sentence in found
+
+
+@pytest.mark.parametrize("rack", ["r1", "Rack 4", "Rack4"])
+def test_racks_have_the_names_of_the_spec_and_of_labels(rack: str) -> None:
+    assert find_command(1, "flush", JobArguments(rack=rack), FACTS) is COMMANDS["flush"]
 
 
 def test_a_task_that_has_begun_is_not_wrong_because_a_pod_has_gone() -> None:
@@ -272,6 +284,9 @@ def test_nodes_are_moved_one_at_a_time_and_only_those_with_a_token() -> None:
     assert names(turn(moving, {}, pods=pods)) == ["demo-dc1-r2-sts-0"]
     done = {name: state("COMPLETED") for name in tokens}
     assert turn(moving, done, pods=pods).finished
+    assert names(turn(with_args("move", new_tokens=tokens, rack="r1"), {}, pods=pods)) == names(
+        turn(moving, {}, pods=pods)
+    )
 
 
 @pytest.mark.parametrize(
