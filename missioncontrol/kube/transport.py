@@ -1,8 +1,9 @@
-"""HTTP to one kube-apiserver: one session, a time budget for each call, retries that are safe, a fence for
-leaders.
+"""HTTP to one kube-apiserver: a time budget for each call, retries that are safe, a fence for leaders.
 
-Nothing here knows resources. Proxies and netrc of the environment are ignored on purpose: what a cluster is
-reached by stands in its kubeconfig. Bodies are never logged.
+Complete answers come over connections of our own, for a general client takes more processor time for a small
+one than all that an operator does with it; streams, of which there are few, come over aiohttp's. Nothing here
+knows resources. Proxies and netrc of the environment are ignored on purpose: what a cluster is reached by
+stands in its kubeconfig. Bodies are never logged.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import math
 import random
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
 
 import aiohttp
 import orjson
@@ -25,6 +28,7 @@ from missioncontrol.kube import errors
 from missioncontrol.kube.connector import Connector
 from missioncontrol.kube.credentials import TokenSource
 from missioncontrol.kube.stream import Stream, describe, retry_after
+from missioncontrol.kube.wire import CONNECT_TIMEOUT, RESPONSE_LIMIT, NoConnection, Odd, Pool
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -36,10 +40,7 @@ Query = Mapping[str, str] | Sequence[tuple[str, str]] | str
 Guard = Callable[[], None]
 Observer = Callable[[str, int, float], None]
 
-CONNECT_TIMEOUT = 3.0
-"""Seconds for TCP and TLS together: a machine that is gone must be noticed quickly."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-RESPONSE_LIMIT = 256 * 1024 * 1024
 _HEADER_LIMIT = 64 * 1024
 _HEADERS_LIMIT = 10_000
 
@@ -83,6 +84,7 @@ class Transport:
         self.heard = -math.inf
         """When (by time.monotonic) the server last answered well."""
         self._token = TokenSource(config)
+        self._pool = Pool(config)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -95,6 +97,7 @@ class Transport:
     async def close(self) -> None:
         """Close every connection; a closed client stays closed."""
         self._closed = True
+        self._pool.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -141,12 +144,10 @@ class Transport:
         *,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        method: str = "GET",
-        body: bytes | None = None,
         idle_timeout: float | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[Stream]:
-        """An answer to read as it arrives. The answer must begin within `timeout` (default: the client's);
+        """The answer to a GET, to read as it arrives. It must begin within `timeout` (default: the client's);
         after that silence longer than `idle_timeout` seconds (None: any) is a TransportError."""
         opening = self.timeout if timeout is None else timeout
         limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=idle_timeout)
@@ -154,22 +155,21 @@ class Transport:
         started = time.monotonic()
         try:
             async with asyncio.timeout(opening):
-                response = await session.request(
-                    method,
+                response = await session.get(
                     self._url(path, query),
-                    data=body,
-                    headers=self._headers(headers, body),
+                    headers=self._headers(headers, None),
                     timeout=limits,
-                    **self._fixed(),
+                    allow_redirects=False,
+                    server_hostname=self.config.tls_server_name,
                 )
         except TimeoutError as error:
-            self._note(method, 0, started)
+            self._note("GET", 0, started)
             waited = time.monotonic() - started
-            raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
-        except (aiohttp.ClientError, OSError, _Broken) as error:
-            self._note(method, 0, started)
-            raise errors.TransportError(f"{method} {path}: {describe(error)}") from error
-        self._note(method, response.status, started)
+            raise errors.TransportError(f"GET {path}: no answer within {waited:.1f} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            self._note("GET", 0, started)
+            raise errors.TransportError(f"GET {path}: {describe(error)}") from error
+        self._note("GET", response.status, started)
         if response.status == 401:
             self._token.renew()
         try:
@@ -187,33 +187,29 @@ class Transport:
         *,
         deadline: float,
     ) -> Response:
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise _Broken(f"{method} {path}: no time left")
-        limits = aiohttp.ClientTimeout(total=remaining, connect=min(CONNECT_TIMEOUT, remaining))
-        session = self._open()
-        started = time.monotonic()
-        status = 0
+        if self._closed:
+            raise errors.TransportError("the client is closed")
+        started, status = time.monotonic(), 0
+        wanted = {**self._headers(headers, data), "Accept-Encoding": "gzip"}
+        request = self._pool.request(method, _target(path, query), wanted, data)
+        fence = self.guard if method not in SAFE_METHODS else None
         try:
-            async with session.request(
-                method,
-                self._url(path, query),
-                data=data,
-                headers=self._headers(headers, data),
-                timeout=limits,
-                **self._fixed(),
-            ) as response:
-                status = response.status
-                return Response(status, response.headers, await _body(response))
+            async with asyncio.timeout(deadline - started):
+                answer = await self._pool.exchange(request, fence=fence)
+            told = answer.headers
+            body = _unpacked(answer.body, told.get("Content-Encoding", ""))
+            status = answer.status
+        except NoConnection as error:
+            kind = errors.TransportError if isinstance(error.__cause__, TimeoutError) else _Broken
+            raise kind(f"{method} {path}: {describe(error)}") from error
         except TimeoutError as error:
-            status = 0
             waited = time.monotonic() - started
             raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
-        except (aiohttp.ClientError, OSError, _Broken) as error:
-            status = 0
+        except (OSError, Odd) as error:
             raise _Broken(f"{method} {path}: {describe(error)}") from error
         finally:
             self._note(method, status, started)
+        return Response(status, told, body)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -227,8 +223,6 @@ class Transport:
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
-                request_class=_fenced(self),
-                middlewares=(_never_repeat,),
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
@@ -270,9 +264,6 @@ class Transport:
             headers.update(given)
         return headers
 
-    def _fixed(self) -> dict[str, Any]:
-        return {"allow_redirects": False, "server_hostname": self.config.tls_server_name}
-
     def _note(self, method: str, status: int, started: float) -> None:
         now = time.monotonic()
         if 0 < status < 400:
@@ -285,27 +276,26 @@ class _Broken(Exception):
     """The connection failed; whether the server saw the request is unknown."""
 
 
-async def _never_repeat(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """aiohttp itself repeats PUT and DELETE whose connection broke, on which a delete that took place would
-    be reported as NotFound. It knows nothing of this error, and lets it pass.
-    """
+def _target(path: str, query: Query | None) -> str:
+    if not query:
+        return path
+    return f"{path}?{query if isinstance(query, str) else urlencode(query)}"
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """A body as it was before it was compressed, as kube-apiserver does with long ones."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise Odd(f"an answer in the encoding {encoding!r}, which was not asked for")
+    unpacking = zlib.decompressobj(wbits=31)
     try:
-        return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Broken(describe(error)) from error
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    chunks: list[bytes] = []
-    length = 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        length += len(chunk)
-        if length > RESPONSE_LIMIT:
-            raise errors.TransportError(f"the answer is longer than {RESPONSE_LIMIT} bytes")
-    return b"".join(chunks)
+        whole = unpacking.decompress(body, RESPONSE_LIMIT)
+    except zlib.error as error:
+        raise Odd(f"an answer that cannot be decompressed: {error}") from error
+    if not unpacking.eof:
+        raise Odd("an answer that is cut, or too long, when it is decompressed")
+    return whole
 
 
 def _pause(response: Response) -> float | None:
@@ -316,17 +306,3 @@ def _pause(response: Response) -> float | None:
         return None
     # Spread those who were sent away together; zero would be a busy loop.
     return max(seconds, 0.05) * (1 + random.random() * 0.25)
-
-
-def _fenced(transport: Transport) -> type[aiohttp.ClientRequest]:
-    """The guard stands where the request is written, behind the waiting for a connection: a process that was
-    stopped in there must not write after.
-    """
-
-    class FencedRequest(aiohttp.ClientRequest):
-        async def send(self, conn: Any) -> aiohttp.ClientResponse:
-            if transport.guard is not None and self.method not in SAFE_METHODS:
-                transport.guard()
-            return await super().send(conn)
-
-    return FencedRequest

@@ -103,7 +103,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_used() -> None:
         server.closes = True
         assert await reader.get("/x", timeout=5) == b"{}"
         async with asyncio.timeout(5):
-            while reader._idle[0].is_open:  # noqa: ASYNC110
+            while reader._pool._idle[0].is_open:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         assert await reader.get("/x", timeout=5) == b"{}"
         assert server.connections == 2
@@ -114,6 +114,28 @@ async def test_the_last_answer_of_a_connection_is_taken_and_the_connection_is_no
         assert await reader.get("/x", timeout=5) == b"{}"
         assert await reader.get("/x", timeout=5) == b"{}"
         assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.0 503 Away\r\nContent-Type: text/html\r\n\r\nnobody", id="HTTP/1.0"),
+        pytest.param(b"HTTP/1.1 503 Away\r\nConnection: close\r\n\r\nnobody", id="said in a header"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 1 << 20])
+async def test_a_balancer_may_end_its_answer_by_closing_the_connection(answer: bytes, piece: int) -> None:
+    async with reading(answer, piece=piece) as (reader, server):
+        server.closes = True
+        for _ in range(2):
+            found = await post(reader)
+            assert (found.status, found.body) == (503, b"nobody")
+        assert server.connections == 2
+
+
+async def test_headers_without_an_end_are_no_answer() -> None:
+    async with reading(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200_000) as (reader, _):
+        assert await reader.get("/x", timeout=5) is None
 
 
 async def post(reader: PlainReader, *, seconds: float = 5, **headers: str) -> Response:
@@ -161,7 +183,7 @@ async def test_an_exchange_that_breaks_is_not_repeated(answer: bytes) -> None:
             await post(reader, seconds=0.1)
         assert not isinstance(broken.value, errors.NotSent)
         assert len(server.heads) == 1
-        assert not reader._idle
+        assert not reader._pool._idle
 
 
 async def test_an_exchange_without_a_connection_was_not_sent() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -92,6 +94,28 @@ async def test_nobody_listening_is_a_transport_error() -> None:
 
 async def test_a_body_that_is_cut_is_a_transport_error() -> None:
     async with scripted(watch(b'{"half', then=abort)) as (client, _):
+        with pytest.raises(errors.TransportError):
+            await get(client)
+
+
+async def test_what_came_compressed_is_as_it_was() -> None:
+    whole = {**config_map("one", 1), "data": {"v": "x" * 500_000}}
+    packed = gzip.compress(json.dumps(whole).encode())
+    async with scripted(answer(200, packed, Content_Encoding="gzip")) as (client, script):
+        assert await get(client) == whole
+        assert script.requests[0].headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        pytest.param(gzip.compress(b"{}")[:-4], "gzip", id="cut"),
+        pytest.param(b"{}", "gzip", id="not compressed at all"),
+        pytest.param(b"{}", "br", id="compressed in a way that was not asked for"),
+    ],
+)
+async def test_what_cannot_be_unpacked_is_a_transport_error(body: bytes, encoding: str) -> None:
+    async with scripted(answer(200, body, Content_Encoding=encoding)) as (client, _):
         with pytest.raises(errors.TransportError):
             await get(client)
 
