@@ -88,8 +88,20 @@ class Actor:
         self.done = Done()
 
     async def carry_out(self, plan: a.Plan) -> None:
-        """All actions of a plan, one after the other."""
+        """All actions of a plan: what is missing is made at once, the others follow one after the other."""
+        missing: list[a.ApplyObject] = []
+        others: list[a.Action] = []
         for action in plan.actions:
+            match action:
+                case a.CreateRack(statefulset=name, replicas=replicas):
+                    missing.append(a.ApplyObject(STATEFUL_SETS, self._new_rack(name, replicas), exists=False))
+                case a.ApplyObject(exists=False):
+                    missing.append(action)
+                case _:
+                    others.append(action)
+        if missing:
+            await self._objects.make(missing)
+        for action in others:
             await self._one(action)
 
     async def _one(self, action: a.Action) -> None:
@@ -97,13 +109,11 @@ class Actor:
             case a.AddFinalizer() | a.RemoveFinalizer():
                 await self._finalizer(add=isinstance(action, a.AddFinalizer))
             case a.ApplyObject():
-                await self._objects.apply(action)
+                await self._objects.change(action)
             case a.DeleteObject(resource=resource, name=name):
                 await self._objects.delete(resource, name)
             case a.CreateSuperuser():
                 await self._users.create_superuser()
-            case a.CreateRack(statefulset=name, replicas=replicas):
-                await self._create_rack(name, replicas)
             case a.ScaleRack():
                 await self._scale(action)
             case a.UpdateRack():
@@ -201,13 +211,11 @@ class Actor:
     def _rack(self, name: str) -> RackPlan:
         return next(rack for rack in self._dc.plan if rack.statefulset == name)
 
-    async def _create_rack(self, name: str, replicas: int) -> None:
+    def _new_rack(self, name: str, replicas: int) -> dict[str, Any]:
         recreating = self._dc.recreating
         if recreating is not None and recreating.name == name:
-            body = recreating.body
-        else:
-            body = statefulset(self._dc, self._rack(name), self._images, replicas=replicas)
-        await self._objects.apply(a.ApplyObject(STATEFUL_SETS, body, exists=False))
+            return recreating.body
+        return statefulset(self._dc, self._rack(name), self._images, replicas=replicas)
 
     async def _scale(self, action: a.ScaleRack) -> None:
         patch = {
