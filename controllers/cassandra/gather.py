@@ -13,19 +13,18 @@ from controllers.cassandra.caches import BY_DATACENTER, BY_SERVICE, Caches, plac
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.decide.questions import Questions, questions
 from controllers.cassandra.decide.volumes import classes_to_ask
+from controllers.cassandra.machines import Machine
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import UNREACHABLE_FOR, DatacenterMemory
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name
 from controllers.cassandra.render.images import ImageConfig, UnknownServerType
 from controllers.cassandra.render.statefulset import statefulset
 from controllers.cassandra.state import (
-    Claim,
     Existing,
     Gossip,
     Observations,
     PodState,
     Process,
-    RackSet,
     Replicas,
     Snapshot,
     StartCall,
@@ -54,10 +53,14 @@ def from_caches(
 ) -> Snapshot:
     """Everything that is known without asking anybody."""
     key = place(datacenter.namespace, datacenter.name)
-    pods = tuple(PodState.of(pod, caches.machine(pod)) for pod in caches.pods.by(BY_DATACENTER, key))
+    views = caches.pods.by(BY_DATACENTER, key)
+    pods = tuple(
+        state if machine is Machine.FINE else replace(state, machine=machine)
+        for state, machine in zip(memory.pods.of(views), map(caches.machine, views), strict=True)
+    )
     memory.forget_others({pod.incarnation for pod in pods})
-    sets = (RackSet.of(view) for view in caches.statefulsets.by(BY_DATACENTER, key))
-    claims = (Claim.of(view) for view in caches.claims.by(BY_DATACENTER, key))
+    sets = memory.racks.of(caches.statefulsets.by(BY_DATACENTER, key))
+    claims = memory.volumes.of(caches.claims.by(BY_DATACENTER, key))
     return Snapshot(
         datacenter=datacenter,
         racks={live.name: live for live in sets},

@@ -15,14 +15,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.kept import Kept
 from controllers.cassandra.management import (
     ManagementApi,
     ManagementError,
     NodeRefused,
     NodeUnreachable,
 )
-from controllers.cassandra.state import Leave, Memory, PodState, Process, StartCall
+from controllers.cassandra.state import Claim, Leave, Memory, PodState, Process, RackSet, StartCall
 from controllers.cassandra.status import Done, LastWrite
+from controllers.cassandra.views import RackSetView
+from missioncontrol.kube.views import PersistentVolumeClaim, Pod
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,9 @@ class DatacenterMemory:
     desired: tuple[object, dict[str, str]] | None = None
     datacenter: Datacenter | None = None
     """As it was seen last."""
+    pods: Kept[Pod, PodState] = field(default_factory=lambda: Kept(PodState.of))
+    racks: Kept[RackSetView, RackSet] = field(default_factory=lambda: Kept(RackSet.of))
+    volumes: Kept[PersistentVolumeClaim, Claim] = field(default_factory=lambda: Kept(Claim.of))
     status_write: LastWrite | None = None
     done: Done = field(default_factory=Done)
     """What was done, and is not in the status yet."""

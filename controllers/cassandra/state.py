@@ -148,6 +148,11 @@ class PodState:
             changed_at=ready.last_transition_time if ready else pod.metadata.creation_timestamp,
         )
 
+    @classmethod
+    def essence(cls, pod: Pod) -> PodState:
+        """What matters of it by itself: where it runs does when that machine is lost, which tells itself."""
+        return replace(cls.of(pod), machine_name="")
+
     @property
     def incarnation(self) -> str:
         """This run of the pod's cassandra container: a start call belongs to it and to no other."""
@@ -189,6 +194,12 @@ class Claim:
             conditions={c.type: c.message for c in view.status.conditions if c.status == "True"},
         )
 
+    @classmethod
+    def essence(cls, view: PersistentVolumeClaim) -> Claim:
+        """What matters of it: of its capacity only whether it lacks any, which a new one is not asked."""
+        claim = cls.of(view)
+        return replace(claim, capacity="") if claim.capacity == claim.requested else claim
+
 
 @dataclass(frozen=True, slots=True)
 class RackSet:
@@ -202,8 +213,6 @@ class RackSet:
     digest: str
     restarted_at: str
     rolled: bool
-    ready: int
-    updated: int
     storage: Mapping[str, str]
     owner_uid: str
     config_hash: str = ""
@@ -235,8 +244,6 @@ class RackSet:
             config_hash=metadata.annotations.get(Annotation.CONFIG_HASH, ""),
             restarted_at=view.spec.template.metadata.annotations.get(Annotation.RESTARTED_AT, ""),
             rolled=rolled,
-            ready=status.ready_replicas,
-            updated=status.updated_replicas,
             storage={
                 claim.metadata.name: str(claim.spec.resources.requests.get("storage", ""))
                 for claim in view.spec.volume_claim_templates

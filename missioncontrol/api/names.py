@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 SYSTEM_NAMESPACE: Final = "mission-control"
@@ -381,11 +382,13 @@ _DNS1123_SUBDOMAIN = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def clean_label_value(value: str) -> str:
     """What remains of a name as the value of a label; ``My Cluster`` becomes ``MyCluster``."""
     return "".join(_LABEL_VALUE.findall(value.replace(" ", "")))
 
 
+@lru_cache(maxsize=4096)
 def cleanup_for_kubernetes(name: str) -> str:
     """What remains of a name inside object names, by the rule of a DNS-1035 label."""
     if len(name) <= 63 and _DNS1035_LABEL.fullmatch(name):
@@ -393,6 +396,7 @@ def cleanup_for_kubernetes(name: str) -> str:
     return "".join(_DNS1035_LABEL.findall(name.lower().replace("_", "-")))
 
 
+@lru_cache(maxsize=4096)
 def cleanup_subdomain(name: str) -> str:
     """What remains of a name inside object names, by the rule of a DNS-1123 subdomain."""
     if len(name) <= 253 and _DNS1123_SUBDOMAIN.fullmatch(name):

@@ -113,8 +113,6 @@ def rack_set(rack: int, *, replicas: int = 1, digest: str = "same", **more: Any)
         "digest": digest,
         "restarted_at": "",
         "rolled": True,
-        "ready": replicas,
-        "updated": replicas,
         "storage": {"server-data": "2Gi"},
         "owner_uid": UID,
         **more,
