@@ -35,6 +35,9 @@ NAME = Component.CASS_OPERATOR.value
 IMAGE_CONFIG = f"{Label.CONFIG}={LabelValue.IMAGE_CONFIG}"
 WORKERS = 64
 """A reconcile mostly waits for answers: many may be under way, so that hanging nodes hold up few others."""
+REST = 0.2
+"""Seconds that a datacenter is left alone after a look: each look changes labels and statuses, which would
+wake it at once, and pods come and go together."""
 
 
 @click.command()
@@ -136,11 +139,11 @@ def wire(
         wake=lambda key: datacenters.enqueue(key),
         images=images.current,
     )
-    datacenters = manager.controller("cassandradatacenter", reconciler.reconcile, workers=WORKERS)
+    datacenters = manager.controller("cassandradatacenter", reconciler.reconcile, workers=WORKERS, rest=REST)
     datacenters.watch(caches.datacenters)
     datacenters.watch(caches.statefulsets, by_label, essence=RackSet.essence)
-    datacenters.watch(caches.pods, by_label, essence=PodState.of)
-    datacenters.watch(caches.claims, by_label, essence=Claim.of)
+    datacenters.watch(caches.pods, by_label, essence=PodState.essence)
+    datacenters.watch(caches.claims, by_label, essence=Claim.essence)
     datacenters.watch(caches.services, by_owner, essence=Existing.essence)
     datacenters.watch(caches.slices, by_label)
     datacenters.watch(caches.budgets, by_owner, essence=Existing.essence)
@@ -163,7 +166,7 @@ def wire(
     tasks.watch(caches.tasks, task_reconciler.siblings)
     tasks.watch(caches.datacenters, task_reconciler.waiting_for)
     tasks.watch(caches.statefulsets, task_reconciler.of_datacenter, essence=RackSet.essence)
-    tasks.watch(caches.pods, task_reconciler.of_datacenter, essence=PodState.of)
+    tasks.watch(caches.pods, task_reconciler.of_datacenter, essence=PodState.essence)
     schedule_reconciler = ScheduleReconciler(client=client, caches=caches, recorder=manager.recorder)
     schedules = manager.controller("scheduledtask", schedule_reconciler.reconcile)
     schedules.watch(caches.schedules)

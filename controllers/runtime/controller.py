@@ -45,12 +45,16 @@ class Controller:
         workers: int = 4,
         timeout: float = RECONCILE_SECONDS,
         max_delay: float = 60.0,
+        rest: float = 0.0,
     ) -> None:
+        """`rest` is for how many seconds a key is left alone when it was reconciled: what changes meanwhile,
+        our own writes above all, is seen in one look."""
         self.name = name
         self.workers = workers
         self._reconcile = reconcile
         self._timeout = timeout
         self._max_delay = max_delay
+        self._rest = rest
         self._queues: dict[str, WorkQueue[Key]] = {}
         self._sources: list[tuple[str, Informer[Any], Mapper[Any]]] = []
         self._said: OrderedDict[Key, str] = OrderedDict()
@@ -76,12 +80,13 @@ class Controller:
         self._sources.append((cluster, informer, to_keys))
 
         def changed(_: Change, old: T | None, new: T | None) -> None:
+            keys = dict.fromkeys(key for obj in (old, new) if obj is not None for key in to_keys(obj))
+            if not keys:
+                return
             if essence is not None and old is not None and new is not None and essence(old) == essence(new):
                 return
-            for obj in (old, new):
-                if obj is not None:
-                    for key in to_keys(obj):
-                        self.enqueue(key)
+            for key in keys:
+                self.enqueue(key)
 
         informer.add_handler(changed)
 
@@ -117,7 +122,7 @@ class Controller:
     def join(self, cluster: str) -> None:
         """Accept keys of a cluster; nothing is worked on before `work`."""
         if cluster not in self._queues:
-            self._queues[cluster] = WorkQueue(max_delay=self._max_delay)
+            self._queues[cluster] = WorkQueue(max_delay=self._max_delay, rest=self._rest)
             if self._metrics is not None:
                 self._metrics.queue(self.name, cluster)
 

@@ -100,9 +100,12 @@ class Manager:
         workers: int = 4,
         timeout: float = 120.0,
         max_delay: float = 60.0,
+        rest: float = 0.0,
     ) -> Controller:
         """Make a controller of this manager; give it sources with `watch`."""
-        return self.add(Controller(name, reconcile, workers=workers, timeout=timeout, max_delay=max_delay))
+        return self.add(
+            Controller(name, reconcile, workers=workers, timeout=timeout, max_delay=max_delay, rest=rest)
+        )
 
     def add(self, controller: Controller) -> Controller:
         """Take on a controller. Before `run`."""

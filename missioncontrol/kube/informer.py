@@ -339,13 +339,13 @@ class Informer(Generic[T]):
             return
         if event.type not in ("ADDED", "MODIFIED", "DELETED"):
             raise _Broken(f"unknown watch event {event.type!r}")
-        meta = msgspec.json.decode(event.object, type=MetaView).metadata
+        obj = self._view_of(event.object) if event.type != "DELETED" else None
+        # of what goes, or cannot be read, its metadata is enough
+        meta = obj.metadata if obj is not None else msgspec.json.decode(event.object, type=MetaView).metadata
         if event.type == "DELETED":
             self._store.remove(meta)
-        else:
-            obj = self._view_of(event.object)
-            if obj is not None:
-                self._store.put(obj)
+        elif obj is not None:
+            self._store.put(obj)
         self._version = meta.resource_version
 
 

@@ -2,7 +2,8 @@
 
 The rules live in `QueueState`, which has no clock and no event loop (time is an argument), so that they can
 be tested against a model; `WorkQueue` adds waiting. A key that is added while it is in work is handed out
-again after `done`.
+again after `done`; with a `rest`, not before that has passed, so that what happens meanwhile is one piece of
+work and not many.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ class ShutDown(Exception):
 class QueueState(Generic[K]):
     """What waits, what is in work, what comes later. Every key is in at most one place but `later`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rest: float = 0.0) -> None:
+        self._rest = rest
+        self._resting: dict[K, float] = {}
+        """Until when keys that were worked on rest; those whose rest ends first come first."""
         self.waiting: OrderedDict[K, float] = OrderedDict()
         """Ready keys in order of arrival, with the time since when."""
         self.working: set[K] = set()
@@ -39,12 +43,16 @@ class QueueState(Generic[K]):
         self._sequence = 0
 
     def add(self, key: K, *, now: float) -> bool:
-        """Ask for a key; False when it was asked for already."""
+        """Ask for a key; False when it was asked for already, or is to rest first."""
+        until = self._resting.get(key, now)
+        if until > now:
+            self.add_at(key, until)
+            return False
         place = self.again if key in self.working else self.waiting
         if key in place:
             return False
         place[key] = now
-        return True
+        return place is self.waiting or not self._rest
 
     def add_at(self, key: K, at: float) -> None:
         """Ask for a key at a time; of several times the earliest counts."""
@@ -79,24 +87,39 @@ class QueueState(Generic[K]):
         self.working.add(key)
         return key, since
 
-    def done(self, key: K) -> bool:
+    def done(self, key: K, *, now: float) -> bool:
         """The work on a key has ended; True when it is ready again."""
         self.working.discard(key)
-        if key not in self.again:
+        since = self.again.pop(key, None)
+        if self._rest:
+            self._begin_rest(key, now)
+            if since is not None:
+                self.add_at(key, now + self._rest)
             return False
-        self.waiting[key] = self.again.pop(key)
-        return True
+        if since is not None:
+            self.waiting[key] = since
+        return since is not None
+
+    def _begin_rest(self, key: K, now: float) -> None:
+        self._resting.pop(key, None)
+        self._resting[key] = now + self._rest
+        while (first := next(iter(self._resting))) != key and self._resting[first] <= now:
+            del self._resting[first]
 
 
 class WorkQueue(Generic[K]):
     """The queue that workers await. Not for several threads."""
 
-    def __init__(self, *, base_delay: float = BASE_DELAY, max_delay: float = MAX_DELAY) -> None:
-        self._state: QueueState[K] = QueueState()
+    def __init__(
+        self, *, base_delay: float = BASE_DELAY, max_delay: float = MAX_DELAY, rest: float = 0.0
+    ) -> None:
+        self._state: QueueState[K] = QueueState(rest=rest)
         self._base, self._max = base_delay, max_delay
         self._failures: dict[K, int] = {}
         self._readers: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._armed = 0.0
+        """When the timer, if there is one, is due."""
         self._closed = False
         self.adds = 0
         """How many times a key became wanted (for metrics)."""
@@ -107,10 +130,14 @@ class WorkQueue(Generic[K]):
         return len(self._state.waiting)
 
     def add(self, key: K) -> None:
-        """Ask for a key now."""
-        if not self._closed and self._state.add(key, now=_now()):
+        """Ask for a key now, or when it has rested."""
+        if self._closed:
+            return
+        if self._state.add(key, now=_now()):
             self.adds += 1
             self._wake()
+        else:
+            self._arm()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Ask for a key in some seconds; an earlier wish for it stands."""
@@ -162,8 +189,10 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The work on a key has ended, however."""
-        if self._state.done(key):
+        if self._state.done(key, now=_now()):
             self._wake()
+        else:
+            self._arm()
 
     def shut_down(self) -> None:
         """Hand nothing out any more; all readers get ShutDown. What is in work may still call `done`."""
@@ -182,11 +211,14 @@ class WorkQueue(Generic[K]):
                 return
 
     def _arm(self) -> None:
+        at = None if self._closed else self._state.next_time()
         if self._timer is not None:
+            if at == self._armed:
+                return
             self._timer.cancel()
             self._timer = None
-        at = self._state.next_time()
-        if at is not None and not self._closed:
+        if at is not None:
+            self._armed = at
             self._timer = asyncio.get_running_loop().call_at(at, self._due)
 
     def _due(self) -> None:

@@ -63,7 +63,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
         if key not in self.working:
             return
         self.working.discard(key)
-        assert self.queue.done(key) == (key in self.again)
+        assert self.queue.done(key, now=self.now) == (key in self.again)
         if key in self.again:
             self.again.remove(key)
             self.ready.append(key)
@@ -114,6 +114,42 @@ async def test_workers_get_every_key_and_never_one_key_twice_at_once() -> None:
             await asyncio.sleep(0.005)
     queue.shut_down()
     await asyncio.gather(*workers)
+
+
+def test_a_key_rests_after_work_and_what_is_asked_for_meanwhile_is_one_piece_of_work() -> None:
+    queue: QueueState[str] = QueueState(rest=2)
+    assert queue.add("a", now=0)
+    assert queue.take() == ("a", 0)
+    assert not queue.add("a", now=1)
+    assert not queue.done("a", now=3)
+    assert not queue.add("a", now=4)
+    queue.add_at("a", 4.5)
+    assert queue.promote(now=4.9) == 0
+    assert queue.take() is None
+    assert queue.next_time() == 5
+    assert queue.promote(now=5) == 1
+    assert queue.take() == ("a", 5)
+    assert not queue.done("a", now=6)
+    assert queue.next_time() is None
+    assert queue.add("b", now=6)
+    assert queue.add("a", now=8)
+
+
+async def test_a_reader_gets_a_key_that_rested() -> None:
+    queue: WorkQueue[str] = WorkQueue(rest=0.02)
+    queue.add("a")
+    for wanted_while_at_work in (True, False):
+        async with asyncio.timeout(5):
+            key, _ = await queue.get()
+        if wanted_while_at_work:
+            queue.add("a")
+        queue.done(key)
+        if not wanted_while_at_work:
+            queue.add("a")
+    async with asyncio.timeout(5):
+        assert (await queue.get())[0] == "a"
+    assert queue.adds == 3
+    queue.shut_down()
 
 
 async def test_failures_wait_longer_each_time_up_to_the_limit_until_forgotten() -> None:
