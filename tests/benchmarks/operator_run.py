@@ -61,6 +61,7 @@ class Use:
     requests: float
     events: int
     calls: float
+    passes: float
 
     def since(self, before: Use) -> Use:
         return Use(
@@ -68,6 +69,7 @@ class Use:
             self.requests - before.requests,
             self.events - before.events,
             self.calls - before.calls,
+            self.passes - before.passes,
         )
 
 
@@ -139,6 +141,7 @@ class Run:
             self.operator.metric("rest_client_requests_total"),
             len(events),
             self.operator.metric("cass_operator_httphelper_call_duration_seconds_count"),
+            self.operator.passes,
         )
 
     async def until(self, check: Callable[[], object], what: str, *, timeout: float) -> None:

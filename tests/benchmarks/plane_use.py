@@ -52,6 +52,9 @@ async def plane_use(client: Client, pids: dict[str, int]) -> PlaneUse:
         name = "/".join(part for part in (labels["resource"], labels["subresource"]) if part)
         counted = reads if labels["verb"] in READS else writes
         counted[f"{labels['verb']} {name}"] += int(float(found["value"]))
-    # kube-scheduler has a parent, which starts it again if need be
-    seconds = {name: sum(Usage(each).cpu for each in (pid, *children_of(pid))) for name, pid in pids.items()}
+    seconds = {}
+    for name, pid in pids.items():
+        # kube-scheduler has a parent, which starts it again if need be; this test is the parent of all others
+        own = {pid, *children_of(pid)} - (set(pids.values()) - {pid})
+        seconds[name] = sum(Usage(each).cpu for each in own)
     return PlaneUse(seconds, writes, reads)

@@ -66,7 +66,8 @@ async def run(
 def _tell(what: str, use: Use, datacenters: int = 1) -> None:
     print(
         f"{what}: {use.cpu:.2f} s CPU; for each datacenter {(use.requests - use.events) / datacenters:.0f} "
-        f"API requests, {use.events / datacenters:.0f} events, {use.calls / datacenters:.0f} management calls"
+        f"API requests, {use.events / datacenters:.0f} events, {use.calls / datacenters:.0f} calls to nodes, "
+        f"{use.passes / datacenters:.0f} looks"
     )
 
 
