@@ -273,6 +273,7 @@ class Connection(asyncio.Protocol):
     def _done(self, body: bytes) -> None:
         waiting, self._waiting = self._waiting, None
         self._received.clear()
+        self._chunks = []  # they may be megabytes, and the next request far away
         if self._last and self._transport is not None:
             self._transport.close()
         if waiting is not None:
