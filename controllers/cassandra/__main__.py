@@ -33,8 +33,10 @@ from missioncontrol.serving.run import run
 
 NAME = Component.CASS_OPERATOR.value
 IMAGE_CONFIG = f"{Label.CONFIG}={LabelValue.IMAGE_CONFIG}"
-WORKERS = 64
-"""A reconcile mostly waits for answers: many may be under way, so that hanging nodes hold up few others."""
+WORKERS = 128
+"""A reconcile mostly waits for answers: many may be under way, so that hanging nodes hold up few others, and
+that of many datacenters which begin together none waits until the first ones have all that they consist of.
+"""
 REST = 0.2
 """Seconds that a datacenter is left alone after a look: each look changes labels and statuses, which would
 wake it at once, and pods come and go together."""

@@ -18,8 +18,9 @@ from missioncontrol.kube.errors import NotFound
 
 T = TypeVar("T")
 
-AT_ONCE: Final = 4
-"""Requests of one datacenter that are under way at the same time: many of them may begin together."""
+AT_ONCE: Final = 2
+"""Requests of one datacenter that are under way at the same time: many of them may begin together, and then
+more would only let the first ones be done with everything before the last ones begin."""
 
 
 class ObjectWriter:
