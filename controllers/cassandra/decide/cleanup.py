@@ -11,7 +11,6 @@ from datetime import datetime
 from controllers.cassandra.actions import CreateCleanupTask, Plan
 from controllers.cassandra.state import Snapshot
 from missioncontrol.api.names import Annotation, Condition
-from missioncontrol.api.resources import CASSANDRA_TASKS
 
 PAUSE = 30.0
 
@@ -39,12 +38,7 @@ def tracked(snapshot: Snapshot) -> Plan | None:
         return None
     if name in snapshot.tasks:
         return Plan(f"waiting for the task {name}", wait=PAUSE, updating=True)
-    reference = {
-        "apiVersion": CASSANDRA_TASKS.api_version,
-        "kind": CASSANDRA_TASKS.kind,
-        "name": name,
-        "namespace": snapshot.datacenter.namespace,
-    }
+    reference = {"name": name, "namespace": snapshot.datacenter.namespace}
     return Plan(
         f"waiting for the task {name}",
         (CreateCleanupTask(name),),

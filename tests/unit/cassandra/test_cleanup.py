@@ -34,7 +34,7 @@ def test_it_is_waited_for_where_that_is_asked_for() -> None:
     plan = cleanup.tracked(base)
     assert plan is not None
     assert plan.actions == (CreateCleanupTask(NAME),)
-    assert plan.status["trackedTasks"][0]["name"] == NAME
+    assert plan.status["trackedTasks"] == [{"name": NAME, "namespace": "ns"}]
     plan = cleanup.tracked(replace(base, tasks={NAME: False}))
     assert plan is not None
     assert plan.actions == ()
