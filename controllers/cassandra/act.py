@@ -18,6 +18,7 @@ from controllers.cassandra import actions as a
 from controllers.cassandra.adoption import adopt
 from controllers.cassandra.config_secret import write_config
 from controllers.cassandra.datacenter import Datacenter, RackPlan
+from controllers.cassandra.keystores import create_keystores
 from controllers.cassandra.machines import MachineView, machine_of
 from controllers.cassandra.management import ManagementApi, ManagementError
 from controllers.cassandra.memory import DatacenterMemory
@@ -114,6 +115,8 @@ class Actor:
                 await self._objects.delete(resource, name)
             case a.CreateSuperuser():
                 await self._users.create_superuser()
+            case a.CreateKeystores():
+                await create_keystores(self._client, self._dc)
             case a.ScaleRack():
                 await self._scale(action)
             case a.UpdateRack():

@@ -57,6 +57,11 @@ class CreateSuperuser:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateKeystores:
+    """Make the Secrets of the key store that older operators made, unless they exist."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateRack:
     """Make the StatefulSet of a rack."""
 
@@ -283,6 +288,7 @@ Action = (
     | ApplyObject
     | DeleteObject
     | CreateSuperuser
+    | CreateKeystores
     | CreateRack
     | ScaleRack
     | UpdateRack

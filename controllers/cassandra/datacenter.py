@@ -192,6 +192,16 @@ class Datacenter:
         return self.spec.superuser_secret_name or names.superuser_secret_name(self.spec.cluster_name)
 
     @property
+    def ca_secret(self) -> str:
+        """The Secret of the CA behind the key store that older operators made."""
+        return f"{self.name}-ca-keystore"
+
+    @property
+    def keystore_secret(self) -> str:
+        """The Secret that pods mount that key store from."""
+        return f"{self.resource_name}-keystore"
+
+    @property
     def merged_config_secret(self) -> str:
         """The Secret that holds the whole configuration, where the user's part comes from a Secret."""
         return f"{names.cleanup_for_kubernetes(self.spec.cluster_name)}-{self.resource_name}-config"

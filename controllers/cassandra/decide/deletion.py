@@ -80,7 +80,11 @@ def decide_deletion(snapshot: Snapshot) -> Plan:
     if snapshot.pods:
         names = ", ".join(pod.name for pod in snapshot.pods[:3])
         return Plan(f"deleting: waiting until {len(snapshot.pods)} pods are gone ({names})", updating=True)
-    secrets = (datacenter.superuser_secret, *(user.secret_name for user in datacenter.spec.users))
+    secrets = (
+        datacenter.superuser_secret,
+        *(user.secret_name for user in datacenter.spec.users),
+        *((datacenter.ca_secret, datacenter.keystore_secret) if datacenter.has_legacy_keystore else ()),
+    )
     last: tuple[Action, ...] = (ForgetSecrets(secrets), RemoveFinalizer())
     if datacenter.annotated(Annotation.DELETE_PVC, "false"):
         return Plan("deleted; the volumes are kept", last, done=True)

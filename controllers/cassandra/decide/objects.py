@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from controllers.cassandra.actions import Action, ApplyObject, CreateSuperuser, DeleteObject, WriteConfig
+from controllers.cassandra.actions import (
+    Action,
+    ApplyObject,
+    CreateKeystores,
+    CreateSuperuser,
+    DeleteObject,
+    WriteConfig,
+)
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.render.budget import pod_disruption_budget
 from controllers.cassandra.render.endpoints import FAMILIES, endpoint_slice_name, endpoint_slices
@@ -28,7 +35,13 @@ class NameTaken(Exception):
 
 def object_actions(snapshot: Snapshot) -> list[Action]:
     """What is missing or differs from what the spec wants."""
-    return [*_services(snapshot), *_slices(snapshot), *_budget(snapshot), *_superuser(snapshot)]
+    return [
+        *_services(snapshot),
+        *_slices(snapshot),
+        *_budget(snapshot),
+        *_superuser(snapshot),
+        *_keystores(snapshot),
+    ]
 
 
 def config_actions(snapshot: Snapshot) -> list[Action]:
@@ -93,6 +106,14 @@ def _superuser(snapshot: Snapshot) -> Iterator[Action]:
     # one that the spec names is the user's to make; it is read when the roles are written
     if not datacenter.spec.superuser_secret_name:
         yield CreateSuperuser()
+
+
+def _keystores(snapshot: Snapshot) -> Iterator[Action]:
+    datacenter = snapshot.datacenter
+    names = (datacenter.ca_secret, datacenter.keystore_secret)
+    there = all((SECRETS.kind, name) in snapshot.objects for name in names)
+    if datacenter.has_legacy_keystore and not there:
+        yield CreateKeystores()
 
 
 def _one(

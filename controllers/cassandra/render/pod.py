@@ -101,7 +101,7 @@ def _volumes(given: list[Json], datacenter: Datacenter, *, logs: bool) -> list[J
     additional = datacenter.spec.storage_config.additional_volumes
     defaults: list[Json] = [{"name": name, "emptyDir": {}} for name in names]
     if datacenter.has_legacy_keystore:
-        secret = {"secretName": f"{datacenter.resource_name}-keystore"}
+        secret = {"secretName": datacenter.keystore_secret}
         defaults.append({"name": containers.ENCRYPTION_VOLUME, "secret": secret})
     defaults += [{"name": v.name, **v.volume_source} for v in additional if v.volume_source is not None]
     claimed = {volume.name for volume in additional if volume.volume_source is None}

@@ -69,6 +69,25 @@ def test_configuration_from_a_secret_reaches_the_nodes(operator: OperatorProcess
     assert {"name": "CONFIG_HASH", "value": digest} in init["env"]
 
 
+def test_the_key_store_of_older_operators_is_made_and_comes_back(
+    operator: OperatorProcess, plane: Plane
+) -> None:
+    stores = {"server_encryption_options": {"keystore": "/etc/encryption/node-keystore.jks"}}
+    plane.create_datacenter(config={"cassandra-yaml": stores}, **ONE_NODE)
+    plane.wait_settled()
+    authority, made = plane.get(SECRETS, "dc1-ca-keystore"), plane.get(SECRETS, "dc1-keystore")
+    assert set(authority["data"]) == {"cert", "key"}
+    assert set(made["data"]) == {"node-keystore.jks"}
+    assert authority["metadata"]["labels"]["cassandra.datastax.com/datacenter"] == "dc1"
+    [pod] = plane.pods().values()
+    volume = {"name": "encryption-cred-storage", "secret": {"secretName": "dc1-keystore", "defaultMode": 420}}
+    assert volume in pod["spec"]["volumes"]
+
+    plane.delete(SECRETS, "dc1-keystore")
+    eventually(lambda: plane.find(SECRETS, "dc1-keystore"), "another one is made")
+    assert plane.get(SECRETS, "dc1-ca-keystore")["data"] == authority["data"]
+
+
 def test_a_canary_and_query_logging(operator: OperatorProcess, plane: Plane) -> None:
     plane.create_datacenter()
     plane.wait_settled()

@@ -11,6 +11,7 @@ from controllers.cassandra.actions import (
     AddFinalizer,
     ApplyObject,
     CreateCleanupTask,
+    CreateKeystores,
     CreateRack,
     CreateSuperuser,
     DeleteClaims,
@@ -24,9 +25,10 @@ from controllers.cassandra.actions import (
     WriteRoles,
 )
 from controllers.cassandra.decide import decide
+from controllers.cassandra.decide.objects import object_actions
 from controllers.cassandra.decide.questions import Questions, questions
 from controllers.cassandra.decide.refusals import normal_size, refusals
-from controllers.cassandra.state import Memory, Observations
+from controllers.cassandra.state import Existing, Memory, Observations
 from controllers.cassandra.status import Done, next_status, node_statuses, patch
 from missioncontrol.api.names import EventReason, NodeState
 from tests.unit.cassandra.builders import (
@@ -97,6 +99,16 @@ def test_all_nodes_healthy_settles_the_datacenter() -> None:
     assert status["observedGeneration"] == 2
     assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
     assert status["nodeStatuses"][RUNNING[0].name]["hostID"] == f"host-{RUNNING[0].name}"
+
+
+def test_the_key_store_of_older_operators_is_made_where_it_is_named() -> None:
+    options = {"server_encryption_options": {"keystore": "/etc/encryption/node-keystore.jks"}}
+    of = datacenter(config={"cassandra-yaml": options})
+    base = snapshot(of=of)
+    assert CreateKeystores() in object_actions(base)
+    there = {("Secret", name): Existing("", "", "", "1", {}) for name in ("dc1-ca-keystore", "dc1-keystore")}
+    assert CreateKeystores() not in object_actions(replace(base, objects=there))
+    assert CreateKeystores() not in object_actions(snapshot())
 
 
 def test_racks_of_nodes_are_told_as_labels_name_them() -> None:
