@@ -109,6 +109,7 @@ def test_restarts_and_changes_reach_nodes_in_the_same_order(operator: OperatorPr
 def assert_a_touched_datacenter_is_left_alone(narrator: Narrator, operator: OperatorProcess) -> None:
     """Story 09. Upstream writes the seed Service, the users and the status."""
     plane, story = narrator.plane, narrator.story("09")
+    eventually(lambda: rested(plane), "kube-controller-manager has nothing more to say of the racks")
     before = versions(plane)
     passes = operator.passes
     touched = plane.patch_datacenter(story.inputs[0])["metadata"]["resourceVersion"]
@@ -116,6 +117,18 @@ def assert_a_touched_datacenter_is_left_alone(narrator: Narrator, operator: Oper
     assert versions(plane) == before
     assert plane.get(CASSANDRA_DATACENTERS, "dc1")["metadata"]["resourceVersion"] == touched
     assert list(story.calls) == narrator.new_calls()
+
+
+def rested(plane: Plane) -> bool:
+    """Whether the status of every StatefulSet tells of the end: pods count as available some time after they
+    are ready.
+    """
+    found = [(each["spec"], each["status"]) for each in plane.list(STATEFUL_SETS)]
+    return all(
+        status.get("availableReplicas") == spec["replicas"]
+        and status.get("currentRevision") == status.get("updateRevision")
+        for spec, status in found
+    )
 
 
 def versions(plane: Plane) -> dict[str, str]:
