@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,42 +17,13 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from missioncontrol.api.emit import component_rules
-from missioncontrol.api.emit.crds import crds
-from missioncontrol.api.emit.rbac import component_roles, namespace, service_account
 from missioncontrol.api.names import SYSTEM_NAMESPACE, Component
-from missioncontrol.api.resources import (
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
-    CRDS,
-    NAMESPACES,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
-)
-from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
 from missioncontrol.local.ports import free_port
+from tests.installing import component_kubeconfig, install
+from tests.waiting import eventually
 
 MANIFESTS = Path(__file__).parents[1] / "manifests" / "generated"
-RESOURCES = {
-    each.kind: each
-    for each in (
-        *(NAMESPACES, SERVICE_ACCOUNTS, CRDS),
-        *(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS),
-    )
-}
-
-__all__ = [
-    "Operator",
-    "Program",
-    "Simulator",
-    "call",
-    "eventually",
-    "free_port",
-    "install",
-    "k8ssandra_operator",
-]
 
 
 def call(method: str, url: str, body: object = None, *, timeout: float = 10.0) -> tuple[int, str]:
@@ -68,17 +39,6 @@ def call(method: str, url: str, body: object = None, *, timeout: float = 10.0) -
         connection.close()
 
 
-def eventually(condition: Callable[[], Any], what: str, *, timeout: float = 20.0) -> Any:
-    """Look until something true comes back, and give that; fail with its name when it does not come."""
-    deadline = time.monotonic() + timeout
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
-        time.sleep(0.05)
-
-
 class Program:
     """A program that says at `ready` when it is ready. It ends with the test run, however that ends."""
 
@@ -87,8 +47,8 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it, unless it runs."""
-        if self.process is None:
+        """Start it, unless it runs. It dies with the thread that started it."""
+        if not self.is_running():
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
                     self.argv, stdout=log, stderr=log, preexec_fn=_die_with_parent
@@ -97,21 +57,34 @@ class Program:
             self.wait_ready()
 
     def wait_ready(self) -> None:
-        eventually(self.is_ready, f"{self.ready} answers", timeout=60)
+        eventually(self.is_ready, f"{self.ready} answers")
 
     def is_ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-4000:]
+        """Whether it says so; what has ended by itself will not, and fails with its last words."""
+        assert self.is_running(), self.log.read_text()[-4000:]
         try:
             return call("GET", self.ready)[0] == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
-    def metric(self, name: str) -> float:
-        """The sum of all series of a metric that is told where readiness is."""
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the series with these labels of a metric that is told where readiness is."""
         text = call("GET", self.ready.replace("/readyz", "/metrics"))[1]
-        lines = (line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name)
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        lines = [line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted))
+
+    def send_signal(self, number: int) -> None:
+        if self.is_running():
+            os.kill(self.pid, number)
 
     def stop(self, number: int = signal.SIGTERM) -> int | None:
         """End it; its exit code, or None when it did not run."""
@@ -143,7 +116,7 @@ class Operator(Program):
         self, plane: ControlPlane, folder: Path, *, component: Component, package: str, flags: tuple[str, ...]
     ) -> None:
         self.metrics = free_port()
-        self.kubeconfig = _kubeconfig(plane, component, folder)
+        self.kubeconfig = component_kubeconfig(plane, component, folder / f"{component}.kubeconfig")
         super().__init__(
             [
                 *(sys.executable, "-m", f"controllers.{package}", f"--kubeconfig={self.kubeconfig}"),
@@ -166,9 +139,8 @@ class Simulator(Program):
         self.url = f"http://127.0.0.1:{self.port}"
         with control_plane.admin_client() as admin:
             admin.create_namespace(SYSTEM_NAMESPACE)
-            for body in yaml.safe_load_all((MANIFESTS / "local" / "simulator.yaml").read_text()):
-                apply(admin, body)
-        kubeconfig = _kubeconfig(control_plane, Component.SIMULATOR, folder)
+            install(admin, *yaml.safe_load_all((MANIFESTS / "local" / "simulator.yaml").read_text()))
+        kubeconfig = component_kubeconfig(control_plane, Component.SIMULATOR, folder / "simulator.kubeconfig")
         super().__init__(
             [
                 *(sys.executable, "-m", "missioncontrol.local.simulator", f"--kubeconfig={kubeconfig}"),
@@ -190,39 +162,6 @@ class Simulator(Program):
         body = {"namespace": namespace, "pod": pod, "fault": fault}
         status, answer = call("POST", f"{self.url}/admin/faults", body)
         assert status == 200, answer
-
-
-def install(plane: ControlPlane, component: Component) -> None:
-    """The kinds of a data plane, and the account of one of its operators with the rights of its role."""
-    definitions = crds("data-plane")
-    rules = [rule for rule in component_rules.DATA_PLANE if rule.component is component]
-    with plane.admin_client() as admin:
-        for body in (namespace(), service_account(component), *definitions, *component_roles(rules)):
-            apply(admin, body)
-        for body in definitions:
-            name = body["metadata"]["name"]
-            eventually(lambda name=name: established(admin, name), f"{name} is served", timeout=60)
-
-
-def apply(admin: AdminClient, body: dict[str, Any]) -> None:
-    """Apply an object of one of the kinds that installations consist of."""
-    metadata = body["metadata"]
-    admin.apply(RESOURCES[body["kind"]].path(metadata.get("namespace"), metadata["name"]), body)
-
-
-def established(admin: AdminClient, name: str) -> bool:
-    """Whether the kinds of a CustomResourceDefinition are served."""
-    found = admin.get(CRDS.path(name=name)).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in found)
-
-
-def _kubeconfig(plane: ControlPlane, component: Component, folder: Path) -> Path:
-    """A kubeconfig with the rights of the component's generated role, and no others."""
-    with plane.admin_client() as admin:
-        token = admin.issue_token(SYSTEM_NAMESPACE, component, lifetime=7200)
-    path = folder / f"{component}.kubeconfig"
-    path.write_bytes(plane.kubeconfig(token=token))
-    return path
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import socket
 import ssl
 import subprocess
@@ -14,9 +13,8 @@ from typing import Any, Self
 
 from missioncontrol.api.resources import Resource
 from missioncontrol.local.ports import free_port
-from missioncontrol.pki.ca import Usage, issue, new_ca
-from missioncontrol.pki.files import save
-from tests.processes import eventually
+from tests.installing import server_certificate
+from tests.waiting import eventually
 
 Obj = dict[str, Any]
 
@@ -25,19 +23,8 @@ class Hooks:
     """A process that answers reviews."""
 
     def __init__(self, folder: Path) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        ca = new_ca("hooks", now=now, lifetime=datetime.timedelta(days=1))
-        leaf = issue(
-            ca,
-            common_name="hooks",
-            usages=[Usage.SERVER],
-            ip_names=["127.0.0.1"],
-            now=now,
-            lifetime=datetime.timedelta(hours=12),
-        )
-        self._cert, self._key = folder / "hooks.crt", folder / "hooks.key"
-        save(leaf, self._cert, self._key)
-        self._ca = ca.cert_pem
+        self._ca = server_certificate(folder, "hooks")
+        self._cert, self._key = folder / "tls.crt", folder / "tls.key"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 

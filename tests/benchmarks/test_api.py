@@ -32,8 +32,9 @@ from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.benchmarks.hooks import Hooks
 from tests.benchmarks.lean import Clients, Result, Target, Watcher, load
 from tests.benchmarks.usage import Usage
-from tests.integration.apiserver.conftest import Facade, serving
-from tests.processes import established, eventually
+from tests.installing import established
+from tests.servers import Facade, serving
+from tests.waiting import eventually
 
 Obj = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,9 +103,8 @@ class Bench:
 
     def cpu(self) -> float:
         """Seconds of CPU that all programs have taken, this one included."""
-        assert self.facade.process is not None
         plane = [self.facade.plane.processes[name] for name in ("etcd", "kube-apiserver")]
-        pids = [self.facade.process.pid, self.hooks.pid, os.getpid(), *(each.pid for each in plane)]
+        pids = [self.facade.pid, self.hooks.pid, os.getpid(), *(each.pid for each in plane)]
         return sum(Usage(pid).cpu for pid in pids)
 
     @property
@@ -408,8 +408,6 @@ async def watching(
 
 def test_cost_of_the_server(bench: Bench) -> None:
     """Not compared: what the server itself takes after all this."""
-    process = bench.facade.process
-    assert process is not None
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    status = Path(f"/proc/{bench.facade.pid}/status").read_text()
     rss = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     print(f"\n{rss}; the client had {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s of CPU time")

@@ -19,7 +19,8 @@ from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.local.control_plane import ControlPlane
 from tests.benchmarks.operator_run import Run, Use, datacenter, share
 from tests.benchmarks.plane_use import plane_use
-from tests.processes import Operator, Simulator, install
+from tests.installing import install_operator
+from tests.processes import Operator, Simulator
 
 MANY = int(os.environ.get("BENCHMARK_DATACENTERS", "100"))
 PATIENCE = 120 + 20 * MANY
@@ -28,7 +29,7 @@ PATIENCE = 120 + 20 * MANY
 
 @pytest.fixture(scope="module")
 def plane(control_plane_with_controllers: ControlPlane) -> ControlPlane:
-    install(control_plane_with_controllers, Component.CASS_OPERATOR)
+    install_operator(control_plane_with_controllers, Component.CASS_OPERATOR)
     return control_plane_with_controllers
 
 

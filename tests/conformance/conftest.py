@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from missioncontrol.api.resources import CRDS
 from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.conformance.kinds import native_crds, twin_crds
 from tests.conformance.kubectl.stage import Twin
 from tests.conformance.runner import Outcome, run_all
 from tests.conformance.table import Area
-from tests.integration.apiserver.conftest import Facade, serving, until
+from tests.installing import install
+from tests.servers import Facade, serving
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="session")
@@ -53,31 +54,10 @@ def twin(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def _define(admin: AdminClient, definitions: list[dict[str, Any]], *, followed: int = 1) -> None:
     """Make them, and wait until they can be used; the last of them also until it can be watched."""
-    paths = [CRDS.path(name=each["metadata"]["name"]) for each in definitions]
-    for path, document in zip(paths, definitions, strict=True):
-        until(lambda path=path, document=document: _applied(admin, path, document), f"{path} applied")
-    for path in paths:
-        until(lambda path=path: _established(admin, path), f"{path} established")
+    install(admin, *definitions)
     for document in definitions[-followed:]:
-        until(
-            lambda document=document: _followed(admin, document),
-            f"{document['metadata']['name']} is followed",
-        )
-
-
-def _applied(admin: AdminClient, path: str, document: dict[str, Any]) -> bool:
-    try:
-        admin.apply(path, document)
-    except AdminError as error:
-        if error.status in (400, 422):
-            raise
-        return False
-    return True
-
-
-def _established(admin: AdminClient, path: str) -> bool:
-    conditions: list[dict[str, Any]] = admin.get(path).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+        name = document["metadata"]["name"]
+        eventually(lambda document=document: _followed(admin, document), f"{name} is followed")
 
 
 def _followed(admin: AdminClient, document: dict[str, Any]) -> bool:

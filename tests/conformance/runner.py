@@ -19,7 +19,8 @@ from tests.conformance.kubectl.stage import Twin, set_up
 from tests.conformance.kubectl.terminal import Side, Terminal
 from tests.conformance.normal import Normal
 from tests.conformance.table import Area, Case
-from tests.integration.apiserver.conftest import Facade, Kubectl
+from tests.kubectl import Kubectl
+from tests.servers import Facade
 
 AT_ONCE = 6
 LETTER = "k"

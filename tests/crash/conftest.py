@@ -20,7 +20,8 @@ from tests.crash.faults import Counted
 from tests.crash.life import FaultsFor, Life, live
 from tests.crash.stage import Stage
 from tests.crash.stories import Story, some, whole
-from tests.processes import Simulator, install
+from tests.installing import install_operator
+from tests.processes import Simulator
 
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
 ALL = os.environ.get("CRASH") == "all"
@@ -34,7 +35,7 @@ Staged = Callable[[], AbstractAsyncContextManager[Stage]]
 
 @pytest.fixture(scope="session")
 def data_plane(control_plane_with_controllers: ControlPlane) -> ControlPlane:
-    install(control_plane_with_controllers, Component.CASS_OPERATOR)
+    install_operator(control_plane_with_controllers, Component.CASS_OPERATOR)
     return control_plane_with_controllers
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from tests.conformance.api import Api, Arm, Exchange, Obj
 from tests.conformance.kinds import NATIVE_GROUP, Kind
 from tests.conformance.kubectl.output import legible
-from tests.integration.apiserver.conftest import Kubectl
+from tests.kubectl import Kubectl
 
 _SECONDS = 90.0
 # A process that ends after a tenth of a second needs no collector.

@@ -15,15 +15,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.apiserver.conftest import (
-    Facade,
-    Kubectl,
-    Obj,
-    Proxy,
-    another_replica,
-    client_context,
-    until,
-)
+from tests.integration.apiserver.conftest import Obj
+from tests.kubectl import Kubectl
+from tests.servers import Facade, Proxy, another_replica, client_context
+from tests.waiting import eventually
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 Make = Callable[..., Obj]
@@ -128,7 +123,7 @@ def test_kubectl_and_kube_apiserver_under_one_id(
         return any(each["auditID"] in uuids and each["verb"] == "create" for each in events)
 
     assert uuids, done.stderr[-2000:]
-    until(found, f"one of {uuids} is in the audit log")
+    eventually(found, f"one of {uuids} is in the audit log")
 
 
 async def test_a_policy_file_decides(facade: Facade, tmp_path: Path) -> None:
@@ -203,7 +198,7 @@ async def test_the_metrics_that_dashboards_know(
 
 async def test_clients_invent_no_series(facade: Facade, proxy: Proxy) -> None:
     def series() -> int:
-        with urllib.request.urlopen(f"http://127.0.0.1:{facade.metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{facade.probe}/metrics", timeout=10) as answer:
             return sum(line.startswith(b"apiserver_") for line in answer.read().splitlines())
 
     await proxy.json("GET", f"{GV}/dataplanes/warm")

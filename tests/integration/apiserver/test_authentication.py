@@ -22,7 +22,10 @@ from missioncontrol.api import resources as r
 from missioncontrol.local.credentials import KeyPair
 from missioncontrol.pki.ca import Authority, Usage, issue, new_ca
 from missioncontrol.pki.files import save
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, Proxy, client_context, until
+from tests.integration.apiserver.conftest import Obj
+from tests.kubectl import Kubectl
+from tests.servers import Facade, Proxy, client_context
+from tests.waiting import eventually
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 DAY = datetime.timedelta(days=1)
@@ -220,7 +223,7 @@ async def test_an_impersonated_user_arrives_whole(facade: Facade, kubectl: Kubec
     with facade.admin as admin:
         admin.apply(r.CLUSTER_ROLE_BINDINGS.path(None, "alice-views"), role)
     listed = await asyncio.to_thread(
-        until,
+        eventually,
         lambda: kubectl("get", "--raw", path, *flags, check=False).stdout,
         "alice may list",
     )
@@ -231,7 +234,7 @@ async def test_an_impersonated_user_arrives_whole(facade: Facade, kubectl: Kubec
         events = [json.loads(line) for line in lines if b'"42"' in line]
         return next((event for event in events if event["verb"] == "list"), None)
 
-    event = await asyncio.to_thread(until, listing, "alice's list is audited")
+    event = await asyncio.to_thread(eventually, listing, "alice's list is audited")
     assert event["user"]["username"] == "alice"
     assert event["user"]["uid"] == "42"
     assert set(event["user"]["groups"]) == {"dev", "ops", "system:authenticated"}

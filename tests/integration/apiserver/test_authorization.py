@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, Proxy, grant, until
+from tests.integration.apiserver.conftest import Obj
+from tests.kubectl import Kubectl
+from tests.servers import Facade, Proxy, grant
+from tests.waiting import eventually
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 Make = Callable[..., Obj]
@@ -47,7 +50,9 @@ async def granted(
                 role = admin.get(path)
                 role["rules"][0]["resourceNames"] = [name]
                 admin.request("PUT", path, role)
-        until(lambda: may(facade, user, namespace, first, resource, name), f"{user} may {verb} {resource}")
+        eventually(
+            lambda: may(facade, user, namespace, first, resource, name), f"{user} may {verb} {resource}"
+        )
 
     await asyncio.to_thread(give)
 
@@ -214,7 +219,7 @@ def test_kubernetes_own_roles_include_ours(
             if ".missioncontrol.io" in name and ".storage." not in name
         }
 
-    listed = until(ours, f"{role} may something of ours")
+    listed = eventually(ours, f"{role} may something of ours")
     assert {"get", "list", "watch"} <= listed["missioncontrolclusters"]
     writes = role != "view"
     assert ("create" in listed["missioncontrolclusters"]) is writes

@@ -18,7 +18,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, another_replica, client_context
+from tests.integration.apiserver.conftest import Obj
+from tests.servers import Facade, Proxy, another_replica, client_context
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"

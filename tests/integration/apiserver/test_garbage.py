@@ -16,8 +16,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from missioncontrol.local import processes
-from tests.integration.apiserver.conftest import Facade
+from tests.servers import Facade
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 HERE = f"{GV}/namespaces/default/missioncontrolclusters"
@@ -34,17 +33,16 @@ modest = settings(
 @pytest.fixture(scope="module")
 def session(facade: Facade) -> Iterator[requests.Session]:
     """Straight to the server; at the end it must be the same process, about as large as before."""
-    before = facade.process
-    assert before is not None
-    size = resident(before.pid)
+    before = facade.pid
+    size = resident(before)
     with requests.Session() as made:
         pair = facade.plane.front_proxy_client
         made.cert, made.verify = (str(pair.cert), str(pair.key)), str(facade.folder / "ca.crt")
         made.headers.update({"X-Remote-User": "root", "X-Remote-Group": "system:masters"})
         yield made
     assert facade.is_ready()
-    assert processes.is_running(before)
-    assert resident(before.pid) - size < GROWTH
+    assert facade.pid == before
+    assert resident(before) - size < GROWTH
 
 
 def resident(pid: int) -> int:

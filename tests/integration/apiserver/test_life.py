@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import json
 import os
+import signal
 import ssl
 import time
 import urllib.error
@@ -17,11 +18,12 @@ from pathlib import Path
 import aiohttp
 
 from missioncontrol.api.resources import STORED_CLUSTERS
-from missioncontrol.local import processes
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context, until
+from tests.integration.apiserver.conftest import Obj
 from tests.integration.apiserver.relay import Relay
+from tests.servers import Facade, Proxy, client_context
+from tests.waiting import eventually
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"
@@ -119,14 +121,10 @@ async def test_a_new_certificate_is_served_without_a_restart(server: Facade, fro
 async def test_the_end_lets_watches_finish(server: Facade, front: Proxy, namespace: str) -> None:
     path = f"{GV}/namespaces/{namespace}/missioncontrolclusters"
     async with front.request("GET", f"{path}?watch=true") as answer:
-        assert server.process is not None
-        os.kill(server.process.pid, 15)
+        server.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await answer.content.read() == b""
-    identity = server.process
-    await asyncio.to_thread(
-        until, lambda: not processes.is_running(identity), "the server has ended", seconds=10
-    )
+    await asyncio.to_thread(eventually, lambda: not server.is_running(), "the server has ended", timeout=10)
     log = server.log.read_text()
     assert "draining" in log
     assert "Traceback" not in log
@@ -149,7 +147,7 @@ async def test_too_many_at_once_are_sent_away(
         def both() -> bool:
             return server.metric("apiserver_current_inflight_requests", request_kind="readOnly") == 2
 
-        await asyncio.to_thread(until, both, "both are in progress")
+        await asyncio.to_thread(eventually, both, "both are in progress")
         async with front.request("GET", path, **who) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
             assert (await answer.json())["reason"] == "TooManyRequests"
@@ -162,7 +160,7 @@ async def test_too_many_at_once_are_sent_away(
 def probe(server: Facade, path: str) -> tuple[int, str]:
     """What the side door says."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.probe}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -184,8 +182,7 @@ async def test_the_end_is_announced_and_everything_begun_is_finished(
             asyncio.create_task(front.json_lines(f"{path}?watch=1&resourceVersion=0")) for _ in range(20)
         ]
         assert await asyncio.to_thread(probe, server, "/readyz/shutdown") == (200, "ok")
-        assert server.process is not None
-        os.kill(server.process.pid, 15)
+        server.send_signal(signal.SIGTERM)
         async with asyncio.timeout(5):
             while (await asyncio.to_thread(probe, server, "/readyz"))[0] != 500:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -213,8 +210,7 @@ async def test_the_end_is_announced_and_everything_begun_is_finished(
         assert (await slower)[0] == 201
         for lines in [task.result() for task in watching]:
             assert [each["type"] for each in lines][:1] == ["ADDED"]
-    identity = server.process
-    await asyncio.to_thread(until, lambda: not processes.is_running(identity), "the server has ended")
+    await asyncio.to_thread(eventually, lambda: not server.is_running(), "the server has ended")
     log = [json.loads(line) for line in server.log.read_text().splitlines()]
     assert not [line for line in log if line["level"] == "error"], log[-5:]
 
@@ -223,14 +219,10 @@ async def test_a_second_signal_ends_it_at_once(server: Facade, front: Proxy, nam
     await asyncio.to_thread(server.stop)
     server.argv += ["--shutdown-delay-duration", "30"]
     await asyncio.to_thread(server.start)
-    assert server.process is not None
-    os.kill(server.process.pid, 15)
-    await asyncio.to_thread(until, lambda: probe(server, "/readyz")[0] == 500, "it is shutting down")
-    os.kill(server.process.pid, 15)
-    identity = server.process
-    await asyncio.to_thread(
-        until, lambda: not processes.is_running(identity), "the server has ended", seconds=10
-    )
+    server.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(eventually, lambda: probe(server, "/readyz")[0] == 500, "it is shutting down")
+    server.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(eventually, lambda: not server.is_running(), "the server has ended", timeout=10)
 
 
 async def test_certificates_change_under_load_and_nobody_notices(server: Facade) -> None:
@@ -284,8 +276,7 @@ async def test_it_is_ready_soon_and_costs_nothing_when_nobody_asks(server: Facad
     await asyncio.to_thread(server.start)
     assert time.monotonic() - began < 20
     assert (await front.json("GET", GV))[0] == 200
-    assert server.process is not None
-    stat = Path(f"/proc/{server.process.pid}/stat")
+    stat = Path(f"/proc/{server.pid}/stat")
 
     def used() -> int:
         fields = stat.read_text().rpartition(")")[2].split()

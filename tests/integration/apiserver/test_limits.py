@@ -9,8 +9,10 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, Proxy, client_context
+from tests.integration.apiserver.conftest import Obj
 from tests.integration.apiserver.relay import Relay
+from tests.kubectl import Kubectl
+from tests.servers import Facade, Proxy, client_context
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 HOST = b"Host: x\r\n"

@@ -10,7 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, Proxy, grant, until
+from tests.integration.apiserver.conftest import Obj
+from tests.kubectl import Kubectl
+from tests.servers import Facade, Proxy, grant
+from tests.waiting import eventually
 
 Make = Callable[..., Obj]
 _PATH = "/apis/missioncontrol.io/v1alpha1"
@@ -234,7 +237,7 @@ def test_each_way_needs_its_own_right(
     def can(user: Kubectl, verb: str, resource: str, *more: str) -> bool:
         return user("auth", "can-i", verb, resource, *more, *where, check=False).stdout.strip() == "yes"
 
-    until(lambda: can(viewer, "delete", "operations"), "the rights are known")
+    eventually(lambda: can(viewer, "delete", "operations"), "the rights are known")
     assert can(typed, "create", "rollingrestarts.missioncontrol.io")
     assert not can(
         typed, "create", "missioncontrolclusters.missioncontrol.io", "--subresource=rollingrestart"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from missioncontrol.api.registry import BY_PLURAL
-from tests.integration.apiserver.conftest import Kubectl, Obj
+from tests.integration.apiserver.conftest import Obj
+from tests.kubectl import Kubectl
 
 Make = Callable[..., Obj]
 

@@ -21,7 +21,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance
 
 from missioncontrol.api.emit import openapi
-from tests.integration.apiserver.conftest import Facade, Obj
+from tests.integration.apiserver.conftest import Obj
+from tests.servers import Facade
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 Make = Callable[..., Obj]

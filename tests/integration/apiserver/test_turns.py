@@ -15,8 +15,10 @@ import aiohttp
 import pytest
 
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context, grant, until
+from tests.integration.apiserver.conftest import Obj
 from tests.integration.apiserver.relay import Relay
+from tests.servers import Facade, Proxy, client_context, grant
+from tests.waiting import eventually
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 Make = Callable[..., Obj]
@@ -201,7 +203,9 @@ async def test_users_that_fill_kube_apiserver_do_not_block_us(
             async with asyncio.timeout(30):
                 while await through() != 200:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
-            await asyncio.to_thread(until, lambda: _level_is_small(facade, level), "the level has few seats")
+            await asyncio.to_thread(
+                eventually, lambda: _level_is_small(facade, level), "the level has few seats"
+            )
             # every one of these waits in us for a store that it must not be in the way of
             began = time.monotonic()
             statuses = await asyncio.gather(*(through(f"?limit={number}") for number in range(1, 60)))

@@ -8,7 +8,8 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy
+from tests.integration.apiserver.conftest import Obj
+from tests.servers import Facade, Proxy
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"

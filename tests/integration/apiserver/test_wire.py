@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.integration.apiserver.conftest import Facade, Obj, Proxy, client_context, grant
+from tests.integration.apiserver.conftest import Obj
+from tests.servers import Facade, Proxy, client_context, grant
 
 Make = Callable[..., Obj]
 GV = "/apis/missioncontrol.io/v1alpha1"

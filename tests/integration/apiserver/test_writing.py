@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Facade, Kubectl, Obj, until
+from tests.integration.apiserver.conftest import Obj
+from tests.kubectl import Kubectl
+from tests.servers import Facade
+from tests.waiting import eventually
 
 Make = Callable[..., Obj]
 
@@ -225,7 +228,7 @@ def test_the_garbage_collector_follows_owners(
         "-o",
         "name",
     ]
-    until(lambda: not kubectl(*gone).stdout, "the dependents are collected")
+    eventually(lambda: not kubectl(*gone).stdout, "the dependents are collected")
 
 
 def test_a_namespace_goes_with_everything_in_it(

@@ -19,7 +19,9 @@ from missioncontrol.api.resources import (
 )
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
-from tests.processes import Operator, Simulator, call, eventually, install
+from tests.installing import install_operator
+from tests.processes import Operator, Simulator, call
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 
@@ -36,7 +38,7 @@ class OperatorProcess(Operator):
 
 @pytest.fixture(scope="session")
 def data_plane(control_plane_with_controllers: ControlPlane) -> ControlPlane:
-    install(control_plane_with_controllers, Component.CASS_OPERATOR)
+    install_operator(control_plane_with_controllers, Component.CASS_OPERATOR)
     return control_plane_with_controllers
 
 

@@ -21,7 +21,7 @@ from tests.cassandra_stories import (
     read_story,
 )
 from tests.integration.cassandra.conftest import Plane
-from tests.processes import eventually
+from tests.waiting import eventually
 
 # upstream reconciles once more than it has seen, and writes hashes of changed numbers of nodes
 UPSTREAM_ALONE = {("Warning", "ReconcileFailed"), ("Normal", "UpdatingRack")}

@@ -14,7 +14,7 @@ from missioncontrol.api.resources import (
     STATEFUL_SETS,
 )
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.processes import eventually
+from tests.waiting import eventually
 
 
 def test_a_datacenter_grows_evenly_and_cleans_up(operator: OperatorProcess, plane: Plane) -> None:

@@ -20,14 +20,16 @@ from missioncontrol.api.resources import (
 )
 from missioncontrol.local.control_plane import ControlPlane
 from tests.cassandra_stories import Json, Story, comparable_status
+from tests.installing import install_operator
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
 from tests.integration.cassandra.narrator import Narrator, assert_same_metadata
-from tests.processes import Operator, eventually, install, k8ssandra_operator
+from tests.processes import Operator, k8ssandra_operator
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
 def k8ssandra(data_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    install(data_plane, Component.K8SSANDRA_OPERATOR)
+    install_operator(data_plane, Component.K8SSANDRA_OPERATOR)
     with k8ssandra_operator(data_plane, tmp_path_factory.mktemp("k8ssandra-operator")) as process:
         yield process
 

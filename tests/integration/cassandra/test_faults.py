@@ -6,7 +6,7 @@ import time
 
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PODS
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.processes import eventually
+from tests.waiting import eventually
 
 
 def test_a_node_that_refuses_to_start_is_made_again_and_tried_later(

@@ -24,7 +24,7 @@ from missioncontrol.api.resources import (
 )
 from tests.cassandra_goldens import datacenter_of, golden_documents, rendered_objects
 from tests.integration.cassandra.conftest import Operator, OperatorProcess, Plane, datacenter_spec
-from tests.processes import eventually
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 RESOURCES = {each.kind: each for each in (SERVICES, ENDPOINT_SLICES, POD_DISRUPTION_BUDGETS, STATEFUL_SETS)}

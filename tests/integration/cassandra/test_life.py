@@ -13,7 +13,7 @@ from missioncontrol.api.resources import (
     SECRETS,
 )
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.processes import eventually
+from tests.waiting import eventually
 
 
 def racks(count: int) -> list[dict[str, str]]:

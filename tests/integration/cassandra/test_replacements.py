@@ -7,7 +7,7 @@ from typing import Any
 
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.processes import eventually
+from tests.waiting import eventually
 
 ONE_RACK: list[dict[str, str]] = [{"name": "rack1"}]
 

@@ -16,7 +16,7 @@ from missioncontrol.api.resources import (
 )
 from tests.integration.cassandra.conftest import Json, OperatorProcess, Plane
 from tests.integration.cassandra.narrator import Narrator, assert_same_metadata
-from tests.processes import eventually
+from tests.waiting import eventually
 
 
 def test_jobs_of_all_kinds_ask_nodes_for_the_same(operator: OperatorProcess, plane: Plane) -> None:

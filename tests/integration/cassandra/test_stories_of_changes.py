@@ -6,7 +6,7 @@ from missioncontrol.api.names import EventReason
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, STATEFUL_SETS
 from tests.integration.cassandra.conftest import Json, OperatorProcess, Plane
 from tests.integration.cassandra.narrator import Narrator
-from tests.processes import eventually
+from tests.waiting import eventually
 
 UNHEALTHY = "Healthy"
 """A pod that cannot run makes it False; upstream looks at it only when all pods run."""

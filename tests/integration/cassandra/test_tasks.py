@@ -20,7 +20,8 @@ from missioncontrol.api.resources import (
 )
 from missioncontrol.local.control_plane import ControlPlane
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.processes import Simulator, eventually
+from tests.processes import Simulator
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 RACK1, RACK2, RACK3 = (f"demo-dc1-rack{number}-sts-0" for number in (1, 2, 3))

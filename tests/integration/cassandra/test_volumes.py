@@ -6,7 +6,7 @@ from typing import Any
 
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PERSISTENT_VOLUME_CLAIMS
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
-from tests.processes import eventually
+from tests.waiting import eventually
 
 
 def storage(size: str, name: str = "standard") -> dict[str, Any]:

@@ -15,8 +15,10 @@ from missioncontrol.api import resources as r
 from missioncontrol.api.names import SYSTEM_NAMESPACE
 from missioncontrol.api.resources import Resource
 from missioncontrol.local.admin import AdminClient
-from tests.integration.apiserver.conftest import until
-from tests.integration.extension.conftest import GV, Make, Obj, Site, install
+from tests.installing import install
+from tests.integration.extension.conftest import Make, Obj, Site
+from tests.servers import GV
+from tests.waiting import eventually
 
 METRICS = "/apis/external.metrics.k8s.io/v1beta1"
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
@@ -148,7 +150,7 @@ def test_an_autoscaler_scales_a_datacenter(
             conditions = admin.get(path).get("status", {}).get("conditions") or ()
             return next((each for each in conditions if each["type"] == name), {})
 
-        until(lambda: condition("ScalingActive").get("status") == "True", "the autoscaler works")
+        eventually(lambda: condition("ScalingActive").get("status") == "True", "the autoscaler works")
         assert admin.get(path)["status"]["currentReplicas"] == 3
         assert admin.get(f"{clusters}/demo")["metadata"]["generation"] == made["metadata"]["generation"]
 
@@ -158,11 +160,11 @@ def test_an_autoscaler_scales_a_datacenter(
             spec = admin.get(f"{clusters}/demo")["spec"]["k8ssandra"]["cassandra"]
             return [each["size"] for each in spec["datacenters"]]
 
-        until(lambda: sizes() == [6, 3], "the datacenter grows, and no other")
+        eventually(lambda: sizes() == [6, 3], "the datacenter grows, and no other")
         scale = admin.get(f"{GV}/namespaces/{namespace}/datacenters/demo.dc1/scale")
         assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (6, 3)
         assert scale["status"]["selector"] == "missioncontrol.io/datacenter=dc1"
         metrics.value = "750"
-        until(lambda: condition("AbleToScale").get("reason") == "FailedUpdateScale", "eight do not fit")
+        eventually(lambda: condition("AbleToScale").get("reason") == "FailedUpdateScale", "eight do not fit")
         assert "rack" in condition("AbleToScale")["message"]
         assert sizes() == [6, 3]

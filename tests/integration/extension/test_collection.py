@@ -16,8 +16,9 @@ import pytest
 from missioncontrol.api import resources as r
 from missioncontrol.api.names import Finalizer
 from missioncontrol.local.admin import AdminClient, AdminError
-from tests.integration.apiserver.conftest import until
-from tests.integration.extension.conftest import GV, Make, Obj, Site, restart
+from tests.integration.extension.conftest import Make, Obj, Site, restart
+from tests.servers import GV
+from tests.waiting import eventually
 
 CLUSTERS, RESTARTS, OPERATIONS = "missioncontrolclusters", "rollingrestarts", "operations"
 HOLD = "example.com/hold"
@@ -106,7 +107,7 @@ def test_background_takes_dependents_of_every_kind(world: World, cluster: Make) 
     world.delete("configmaps", "outside", "Background")
 
     for resource, name in ((CLUSTERS, "demo"), (RESTARTS, "r1"), ("configmaps", "notes")):
-        until(lambda r=resource, n=name: world.gone(r, n), f"{resource} {name} is collected")
+        eventually(lambda r=resource, n=name: world.gone(r, n), f"{resource} {name} is collected")
 
 
 def test_foreground_waits_for_what_blocks_in_the_group_and_outside(world: World, cluster: Make) -> None:
@@ -118,16 +119,16 @@ def test_foreground_waits_for_what_blocks_in_the_group_and_outside(world: World,
     world.delete(CLUSTERS, "demo", "Foreground")
 
     for resource, name in ((RESTARTS, "r1"), ("configmaps", "notes")):
-        until(lambda r=resource, n=name: world.is_going(r, n), f"{resource} {name} is to go")
-    until(lambda: world.gone(RESTARTS, "hurries-nobody"), "what nobody holds is gone")
+        eventually(lambda r=resource, n=name: world.is_going(r, n), f"{resource} {name} is to go")
+    eventually(lambda: world.gone(RESTARTS, "hurries-nobody"), "what nobody holds is gone")
     assert world.finalizers(CLUSTERS, "demo") == ["foregroundDeletion"]
     stored = world.admin.get(r.STORED_CLUSTERS.path(world.namespace, "demo"))
     assert stored["metadata"]["finalizers"] == [Finalizer.STORED_FOREGROUND_DELETION]
     world.release(RESTARTS, "r1")
-    until(lambda: world.gone(RESTARTS, "r1"), "the operation is gone")
+    eventually(lambda: world.gone(RESTARTS, "r1"), "the operation is gone")
     assert world.finalizers(CLUSTERS, "demo") == ["foregroundDeletion"]
     world.release("configmaps", "notes")
-    until(lambda: world.gone(CLUSTERS, "demo"), "the cluster is gone")
+    eventually(lambda: world.gone(CLUSTERS, "demo"), "the cluster is gone")
 
 
 def test_an_owner_outside_waits_for_a_cluster_and_what_it_owns(world: World, cluster: Make) -> None:
@@ -138,13 +139,13 @@ def test_an_owner_outside_waits_for_a_cluster_and_what_it_owns(world: World, clu
 
     world.delete("configmaps", "outside", "Foreground")
 
-    until(lambda: world.is_going(RESTARTS, "r1"), "the operation is to go")
-    until(lambda: world.gone("configmaps", "notes"), "what nobody holds is gone")
+    eventually(lambda: world.is_going(RESTARTS, "r1"), "the operation is to go")
+    eventually(lambda: world.gone("configmaps", "notes"), "what nobody holds is gone")
     assert world.finalizers(CLUSTERS, "demo") == ["foregroundDeletion"]
     assert world.finalizers("configmaps", "outside") == ["foregroundDeletion"]
     world.release(RESTARTS, "r1")
     for resource, name in ((RESTARTS, "r1"), (CLUSTERS, "demo"), ("configmaps", "outside")):
-        until(lambda r=resource, n=name: world.gone(r, n), f"{resource} {name} is collected")
+        eventually(lambda r=resource, n=name: world.gone(r, n), f"{resource} {name} is collected")
 
 
 def test_orphans_live_on_without_owners(world: World, cluster: Make) -> None:
@@ -154,10 +155,10 @@ def test_orphans_live_on_without_owners(world: World, cluster: Make) -> None:
     world.note("notes", owned_by(demo))
 
     world.delete("configmaps", "outside", "Orphan")
-    until(lambda: world.gone("configmaps", "outside"), "the owner outside is gone")
+    eventually(lambda: world.gone("configmaps", "outside"), "the owner outside is gone")
     assert "ownerReferences" not in world.admin.get(world.path(CLUSTERS, "demo"))["metadata"]
     world.delete(CLUSTERS, "demo", "Orphan")
-    until(lambda: world.gone(CLUSTERS, "demo"), "the cluster is gone")
+    eventually(lambda: world.gone(CLUSTERS, "demo"), "the cluster is gone")
 
     left = world.admin.get(world.path(RESTARTS, "r1"))["metadata"]["ownerReferences"]
     assert [each["name"] for each in left] == ["keeper"]
@@ -181,15 +182,15 @@ def test_owners_that_never_were_take_their_dependents_along(world: World, cluste
     world.make(RESTARTS, restart("one-owner-lives"), missing, owned_by(demo, blockOwnerDeletion=False))
 
     for name in cases:
-        until(lambda name=name: world.gone("configmaps", f"note-{name}"), f"note-{name} is collected")
-        until(lambda name=name: world.gone(RESTARTS, name), f"the operation {name} is collected")
+        eventually(lambda name=name: world.gone("configmaps", f"note-{name}"), f"note-{name} is collected")
+        eventually(lambda name=name: world.gone(RESTARTS, name), f"the operation {name} is collected")
     assert world.get(CLUSTERS, "demo") is not None
 
     def owners() -> list[str]:
         metadata = world.admin.get(world.path(RESTARTS, "one-owner-lives"))["metadata"]
         return [each["name"] for each in metadata["ownerReferences"]]
 
-    until(lambda: owners() == ["demo"], "the owner that never was is taken off")
+    eventually(lambda: owners() == ["demo"], "the owner that never was is taken off")
 
 
 def test_an_owner_may_be_named_by_any_of_its_faces(world: World, cluster: Make) -> None:
@@ -201,13 +202,15 @@ def test_an_owner_may_be_named_by_any_of_its_faces(world: World, cluster: Make) 
         world.note(f"of-{name}", owned_by(owner))
     canary = owned_by(demo, uid="11111111-2222-4333-8444-555555555555")
     world.note("canary", canary)
-    until(lambda: world.gone("configmaps", "canary"), "the collector has been here")
+    eventually(lambda: world.gone("configmaps", "canary"), "the collector has been here")
     assert all(world.get("configmaps", f"of-{name}") for name in ("typed", "view", "stored"))
 
     world.delete(OPERATIONS, "rollingrestart.r1", "Background")
 
     for name in ("typed", "view", "stored"):
-        until(lambda name=name: world.gone("configmaps", f"of-{name}"), f"what the {name} one owned is gone")
+        eventually(
+            lambda name=name: world.gone("configmaps", f"of-{name}"), f"what the {name} one owned is gone"
+        )
     assert world.get(CLUSTERS, "demo") is not None
 
 
@@ -218,15 +221,15 @@ def test_the_view_carries_out_policies_too(world: World, cluster: Make) -> None:
 
     world.delete(OPERATIONS, "rollingrestart.r1", "Foreground")
 
-    until(lambda: world.is_going("configmaps", "blocks"), "what blocks is to go")
+    eventually(lambda: world.is_going("configmaps", "blocks"), "what blocks is to go")
     assert world.get(OPERATIONS, "rollingrestart.r1") is not None
     world.release("configmaps", "blocks")
-    until(lambda: world.gone(OPERATIONS, "rollingrestart.r1"), "the operation is gone")
+    eventually(lambda: world.gone(OPERATIONS, "rollingrestart.r1"), "the operation is gone")
     world.make(RESTARTS, restart("r2"))
     typed = world.admin.get(world.path(RESTARTS, "r2"))
     world.note("orphan", owned_by(typed))
     world.delete(OPERATIONS, "rollingrestart.r2", "Orphan")
-    until(lambda: world.gone(RESTARTS, "r2"), "the operation is gone")
+    eventually(lambda: world.gone(RESTARTS, "r2"), "the operation is gone")
     assert "ownerReferences" not in world.admin.get(world.path("configmaps", "orphan"))["metadata"]
 
 
@@ -237,10 +240,10 @@ def test_a_collection_goes_in_the_foreground_and_leaves_orphans(world: World, cl
     path = world.path(CLUSTERS)
     options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"}
     world.admin.request("DELETE", path, options, query={"fieldSelector": "metadata.name!=c0"})
-    until(lambda: len(world.admin.get(path)["items"]) == 1, "all but one are gone")
+    eventually(lambda: len(world.admin.get(path)["items"]) == 1, "all but one are gone")
     world.admin.request("DELETE", path, {**options, "propagationPolicy": "Foreground"})
-    until(lambda: not world.admin.get(path)["items"], "the last one is gone")
-    until(lambda: world.gone("configmaps", "of-c0"), "its dependent went before it")
+    eventually(lambda: not world.admin.get(path)["items"], "the last one is gone")
+    eventually(lambda: world.gone("configmaps", "of-c0"), "its dependent went before it")
     for number in range(1, 6):
         assert "ownerReferences" not in world.admin.get(world.path("configmaps", f"of-c{number}"))["metadata"]
 
@@ -253,7 +256,7 @@ def test_a_cluster_scoped_owner_and_one_in_another_namespace(
     elsewhere = World(world.admin, make_namespace(site.plane))  # type: ignore[operator]
     elsewhere.note("stranger", owned_by(demo))
 
-    until(lambda: elsewhere.gone("configmaps", "stranger"), "an owner in another namespace is none")
+    eventually(lambda: elsewhere.gone("configmaps", "stranger"), "an owner in another namespace is none")
     assert world.get(CLUSTERS, "demo") is not None
 
 
@@ -262,7 +265,7 @@ def test_nothing_goes_round_in_circles(site: Site, world: World, cluster: Make) 
     world.make(RESTARTS, restart(), owned_by(demo))
     canary = owned_by(demo, uid="11111111-2222-4333-8444-555555555555")
     world.note("canary", canary)
-    until(lambda: world.gone("configmaps", "canary"), "the collector has been here")
+    eventually(lambda: world.gone("configmaps", "canary"), "the collector has been here")
     before = _writes(site), world.get(CLUSTERS, "demo"), world.get(RESTARTS, "r1")
 
     time.sleep(1.5)
@@ -286,7 +289,7 @@ def _writes(site: Site) -> float:
 def test_a_dependent_may_not_wait_for_ever_on_a_finalizer_of_nobody(world: World, cluster: Make) -> None:
     world.make(CLUSTERS, cluster(), hold=True)
     world.delete(CLUSTERS, "demo", "Foreground")
-    until(
+    eventually(
         lambda: world.finalizers(CLUSTERS, "demo") == [HOLD],
         "the collector has nothing to wait for, and only the user's finalizer is left",
     )

@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tests.integration.apiserver.conftest import Proxy
-from tests.integration.extension.conftest import GV, Make, Site, all_ready, restart
-from tests.integration.extension.traffic import eventually
+from tests.integration.extension.conftest import Make, Site, all_ready, restart
+from tests.servers import GV, Proxy
+from tests.waiting import until
 
 READERS = WRITERS = 50
 _MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -72,11 +72,11 @@ async def test_a_replica_that_is_told_to_end_loses_no_request(
         ]
         for replica in (site.replicas[0], site.replicas[1], site.replicas[0]):
             before = users.answered
-            await eventually(lambda before=before: users.answered > before + 200, "requests are answered")
-            replica.signal(signal.SIGTERM)
-            await eventually(lambda replica=replica: not replica.is_running(), "it has ended", seconds=40)
-            replica.launch()
-            await eventually(lambda: all_ready(site), "all replicas are ready")
+            await until(lambda before=before: users.answered > before + 200, "requests are answered")
+            replica.send_signal(signal.SIGTERM)
+            await until(lambda replica=replica: not replica.is_running(), "it has ended", timeout=40)
+            replica.start(wait=False)
+            await until(lambda: all_ready(site), "all replicas are ready")
         users.stopped = True
         await asyncio.gather(*working)
     assert not users.failures, f"{len(users.failures)} of {users.answered}: {users.failures[:5]}"

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from missioncontrol.local.admin import AdminClient, AdminError
-from tests.integration.apiserver.conftest import Proxy, until
-from tests.integration.extension.conftest import GV, Make, Obj, Site, restart
+from tests.integration.extension.conftest import Make, Obj, Site, restart
+from tests.servers import GV, Proxy
+from tests.waiting import eventually
 
 CLUSTERS, RESTARTS = 100, 900
 HELD = 20
@@ -62,9 +63,9 @@ async def test_a_namespace_with_a_thousand_objects_goes(
             return [each["metadata"]["name"] for each in items]
 
         admin.request("DELETE", path)
-        until(lambda: HOLD in condition("NamespaceFinalizersRemaining"), "it says what holds it")
-        until(lambda: len(left("missioncontrolclusters")) == HELD // 2, "only what is held is left")
-        until(lambda: len(left("rollingrestarts")) == HELD // 2, "only what is held is left")
+        eventually(lambda: HOLD in condition("NamespaceFinalizersRemaining"), "it says what holds it")
+        eventually(lambda: len(left("missioncontrolclusters")) == HELD // 2, "only what is held is left")
+        eventually(lambda: len(left("rollingrestarts")) == HELD // 2, "only what is held is left")
         emptied = time.monotonic()
         status, answer = await proxy.json(
             "POST", f"{GV}/namespaces/{namespace}/rollingrestarts", json=restart("late", "c0")
@@ -76,7 +77,7 @@ async def test_a_namespace_with_a_thousand_objects_goes(
                 address = f"{GV}/namespaces/{namespace}/{plural}/{name}"
                 patch = {"metadata": {"finalizers": None}}
                 admin.request("PATCH", address, patch, content_type="application/merge-patch+json")
-        until(lambda: admin.find(path) is None, "the namespace is gone", seconds=90)
+        eventually(lambda: admin.find(path) is None, "the namespace is gone", timeout=90)
     gone = time.monotonic()
     print(
         f"created in {created - began:.1f} s, emptied in {emptied - created:.1f} s, then {gone - emptied:.1f}"
@@ -104,7 +105,7 @@ def test_a_quota_counts_and_limits_our_kinds(site: Site, namespace: str, cluster
             return len(admin.get(f"{base}/rollingrestarts")["items"])
 
         admin.apply(path, quota)
-        until(lambda: used() == ["0", "0"], "the quota controller counts")
+        eventually(lambda: used() == ["0", "0"], "the quota controller counts")
         wait_for_webhooks(admin, namespace, cluster())
         assert used() == ["0", "0"], "a dry run is not charged"
         kubectl("create", "-f", "-", stdin=cluster())
@@ -124,7 +125,7 @@ def test_a_quota_counts_and_limits_our_kinds(site: Site, namespace: str, cluster
         assert "exceeded quota: few" in by_path.stderr
         assert restarts() == 2
         kubectl("delete", "rollingrestart", "r1")
-        until(lambda: used() == ["1", "1"], "what is deleted counts no more")
+        eventually(lambda: used() == ["1", "1"], "what is deleted counts no more")
         kubectl("create", "-f", "-", stdin=restart("r3"))
         assert restarts() == 2
 
@@ -143,9 +144,9 @@ def wait_for_webhooks(admin: AdminClient, namespace: str, probe: Obj) -> None:
             return "exceeded quota: gate" in str(error)
         return False
 
-    until(refused, "the webhooks know the quotas")
+    eventually(refused, "the webhooks know the quotas")
     admin.request("DELETE", path)
-    until(lambda: not refused(), "the webhooks know that the last one is gone")
+    eventually(lambda: not refused(), "the webhooks know that the last one is gone")
 
 
 async def test_writers_at_the_same_moment_do_not_get_past_a_quota(
@@ -157,7 +158,9 @@ async def test_writers_at_the_same_moment_do_not_get_past_a_quota(
         body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
         admin.apply(path, {**body, "spec": {"hard": {name: "7"}}})
         await create_all(proxy, namespace, [cluster()])
-        until(lambda: admin.get(path).get("status", {}).get("used", {}).get(name) == "0", "it is counted")
+        eventually(
+            lambda: admin.get(path).get("status", {}).get("used", {}).get(name) == "0", "it is counted"
+        )
         await asyncio.to_thread(wait_for_webhooks, admin, namespace, cluster("probe"))
 
         async def make(number: int) -> int:

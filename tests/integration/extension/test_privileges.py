@@ -18,8 +18,9 @@ from missioncontrol.api import resources as r
 from missioncontrol.api.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
-from tests.integration.apiserver.conftest import Proxy, until
-from tests.integration.extension.conftest import GROUP, GV, Make, Obj, Site, restart
+from tests.integration.extension.conftest import Make, Obj, Site, restart
+from tests.servers import GROUP, GV, Proxy
+from tests.waiting import eventually
 
 USER = "system:authenticated"
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -483,4 +484,4 @@ async def test_nothing_of_another_kind_is_made_by_a_patch(
         after = admin.get(stored_path)
         assert after["spec"] == before["spec"], patch
         assert after["metadata"]["annotations"] == before["metadata"]["annotations"], patch
-    until(lambda: len(admin.get(f"{base}/operations")["items"]) == 1, "there is still one operation")
+    eventually(lambda: len(admin.get(f"{base}/operations")["items"]) == 1, "there is still one operation")

@@ -21,9 +21,10 @@ import orjson
 import pytest
 
 from missioncontrol.api import resources as r
-from tests.integration.apiserver.conftest import Proxy
-from tests.integration.extension.conftest import GV, LEAVING_SECONDS, Make, Server, Site, restart
-from tests.integration.extension.traffic import Traffic, Way, counted, eventually
+from tests.integration.extension.conftest import LEAVING_SECONDS, Make, Site, restart
+from tests.integration.extension.traffic import Traffic, Way, counted
+from tests.servers import GV, Proxy, Server
+from tests.waiting import until
 
 READERS = WRITERS = 50
 WATCHERS = 200
@@ -107,17 +108,11 @@ async def truth(site: Site, path: str, since: int, events: list[tuple[str, str, 
 
 async def again(server: Server, number: int) -> None:
     """End a replica in one way or the other, and start it again."""
-    server.signal(number)
-    await eventually(lambda: not server.is_running(), f"{server.log.name} has ended", seconds=40)
-    server.launch()
-    await eventually_ready(server)
+    server.send_signal(number)
+    await until(lambda: not server.is_running(), f"{server.log.name} has ended", timeout=40)
+    server.start(wait=False)
+    await asyncio.to_thread(server.wait_ready)
     await asyncio.sleep(0.5)
-
-
-async def eventually_ready(server: Server) -> None:
-    async with asyncio.timeout(60):
-        while not await asyncio.to_thread(server.is_ready):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
 
 
 async def test_replicas_come_and_go_under_traffic(
@@ -151,11 +146,11 @@ async def test_replicas_come_and_go_under_traffic(
         traffic.stopped.set()
         await asyncio.gather(*working)
         newest = max(traffic.versions.values())
-        await eventually(
+        await until(
             lambda: (store.done() and store.result()) or (bool(happened) and happened[-1][2] >= newest),
             "the store has told all",
         )
-        await eventually(
+        await until(
             lambda: all(events and events[-1][2] >= newest for events in traffic.seen),
             "all have seen the last",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 
 from missioncontrol.api import resources as r
 from missioncontrol.local.admin import AdminClient, AdminError
-from tests.integration.apiserver.conftest import until
-from tests.integration.extension.conftest import GV, Make, Obj, Site, restart
+from tests.integration.extension.conftest import Make, Obj, Site, restart
+from tests.servers import GV
+from tests.waiting import eventually
 
 REASON = "missioncontrol.io/break-glass"
 RECORD = "missioncontrol.io/glass-broken"
@@ -182,11 +184,13 @@ def test_kubernetes_own_cleaners_always_pass(
     body["metadata"]["ownerReferences"] = [reference]
     admin.request("POST", f"{base}/missioncontrolclusters", body)
     admin.request("POST", f"{base}/rollingrestarts", restart())
-    site.webhooks.stop(kill=True)
+    site.webhooks.stop(signal.SIGKILL)
     try:
         admin.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/owner")
-        until(lambda: admin.find(f"{base}/missioncontrolclusters/demo") is None, "the cluster is collected")
+        eventually(
+            lambda: admin.find(f"{base}/missioncontrolclusters/demo") is None, "the cluster is collected"
+        )
         admin.request("DELETE", f"/api/v1/namespaces/{namespace}")
-        until(lambda: admin.find(f"/api/v1/namespaces/{namespace}") is None, "the namespace is gone")
+        eventually(lambda: admin.find(f"/api/v1/namespaces/{namespace}") is None, "the namespace is gone")
     finally:
         site.webhooks.start()

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.apiserver.conftest import Proxy, until
-from tests.integration.extension.conftest import GV, Make, Site, is_available, restart
-from tests.integration.extension.traffic import Traffic, Way, eventually
+from tests.integration.extension.conftest import Make, Site, is_available, restart
+from tests.integration.extension.traffic import Traffic, Way
+from tests.servers import GV, Proxy
+from tests.waiting import eventually, until
 
 CLIENTS = 5
 MASTER = {"X-Remote-User": "root", "X-Remote-Group": "system:masters"}
@@ -47,10 +48,10 @@ async def run_clients(traffic: Traffic, *, seconds: float) -> None:
     await asyncio.gather(*works)
     newest = max(traffic.versions.values())
     final = {f"w{number}": version for number, version in traffic.versions.items()}
-    await eventually(
+    await until(
         lambda: all(e and e[-1][2] >= newest for e in traffic.seen),
         f"all have seen the last; some were told {traffic.refused}",
-        seconds=30,
+        timeout=30,
     )
     assert not traffic.failures, traffic.failures[:5]
     assert not traffic.unclear, traffic.unclear[:5]
@@ -152,5 +153,5 @@ def wait_for_kubernetes(site: Site) -> None:
     """Until others can go on: kube-apiserver, its view of us, and the controllers."""
     site.plane.wait_component("kube-apiserver")
     with site.admin as admin:
-        until(lambda: is_available(admin), "our resources can be used")
-    until(site.webhooks.is_ready, "the webhooks are ready")
+        eventually(lambda: is_available(admin), "our resources can be used")
+    eventually(site.webhooks.is_ready, "the webhooks are ready")

@@ -9,8 +9,8 @@ import time
 
 import orjson
 
-from tests.integration.apiserver.conftest import Proxy
-from tests.integration.extension.conftest import GV, Make, Server, Site, restart
+from tests.integration.extension.conftest import Make, Site, restart
+from tests.servers import GV, Proxy, Server
 
 WATCHES = 1000
 MEGABYTES = 150
@@ -44,10 +44,9 @@ class Stream:
 
 def usage(server: Server) -> tuple[float, float]:
     """Megabytes and processor seconds of a process."""
-    assert server.process is not None
-    with open(f"/proc/{server.process.pid}/statm") as file:
+    with open(f"/proc/{server.pid}/statm") as file:
         pages = int(file.read().split()[1])
-    with open(f"/proc/{server.process.pid}/stat") as file:
+    with open(f"/proc/{server.pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20), ticks / os.sysconf("SC_CLK_TCK")

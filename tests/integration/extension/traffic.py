@@ -12,7 +12,7 @@ import contextlib
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -251,11 +251,3 @@ class Traffic:
 
 def counted(item: Any) -> str:
     return str((item["metadata"].get("annotations") or {}).get("example.com/count", "0"))
-
-
-async def eventually(condition: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
-    """Wait without blocking anybody."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.05)

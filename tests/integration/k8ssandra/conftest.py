@@ -25,7 +25,8 @@ from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.kube.errors import Invalid, NotFound
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from tests.processes import Operator, install, k8ssandra_operator
+from tests.installing import install_operator
+from tests.processes import Operator, k8ssandra_operator
 from tests.unit.k8ssandra.builders import a_spec
 
 Json = dict[str, Any]
@@ -46,7 +47,7 @@ def data_plane(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> 
     )
     plane.start()
     try:
-        install(plane, Component.K8SSANDRA_OPERATOR)
+        install_operator(plane, Component.K8SSANDRA_OPERATOR)
         yield plane
     finally:
         plane.stop(kill=True)

@@ -9,7 +9,7 @@ from missioncontrol.api.resources import CONFIG_MAPS, SECRETS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.informer import Informer
 from missioncontrol.kube.views import ConfigMap, SecretMeta
-from tests.waiting import eventually
+from tests.waiting import until
 
 
 def config_map(
@@ -32,9 +32,9 @@ async def test_it_lists_in_pages_then_follows_every_change(
     assert await informer.wait_synced(5)
     assert sorted(changes) == [("added", "a"), ("added", "b"), ("added", "c")]
     await client.merge_patch(CONFIG_MAPS, "a", {"data": {"v": "7"}}, namespace=namespace)
-    await eventually(lambda: informer.by("value", "7"))
+    await until(lambda: informer.by("value", "7"))
     await client.delete(CONFIG_MAPS, "b", namespace=namespace)
-    await eventually(lambda: informer.get(namespace, "b") is None)
+    await until(lambda: informer.get(namespace, "b") is None)
     assert changes[3:] == [("updated", "a"), ("deleted", "b")]
     running.cancel()
 
@@ -46,7 +46,7 @@ async def test_a_cut_connection_is_resumed_without_missing_anything(client: Clie
     for number in range(20):
         informer.hurry()
         await client.create(CONFIG_MAPS, config_map(namespace, f"n{number}"))
-    await eventually(lambda: len(informer) == 20)
+    await until(lambda: len(informer) == 20)
     running.cancel()
 
 
@@ -56,7 +56,7 @@ async def test_secrets_can_be_watched_without_their_data(client: Client, namespa
     assert await informer.wait_synced(5)
     body = {"metadata": {"namespace": namespace, "name": "s"}, "stringData": {"password": "secret"}}
     await client.create(SECRETS, body)
-    await eventually(lambda: informer.get(namespace, "s"))
+    await until(lambda: informer.get(namespace, "s"))
     path = SECRETS.path(namespace)
     answer = await client.request("GET", path, headers=informer._list_headers)
     assert b"PartialObjectMetadataList" in answer.body
@@ -84,5 +84,5 @@ async def test_a_write_is_read_back_at_once_and_older_events_do_not_undo_it(
         assert seen.data == {"n": str(number)}
     await client.apply(CONFIG_MAPS, config_map(namespace, "other", {"mine": "no"}), field_manager="x")
     assert informer.get(namespace, "other") is None
-    await eventually(lambda: not informer._store._pending)
+    await until(lambda: not informer._store._pending)
     running.cancel()

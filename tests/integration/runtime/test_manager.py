@@ -18,7 +18,7 @@ from missioncontrol.api.resources import CONFIG_MAPS, EVENTS, LEASES
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
 from missioncontrol.kube.views import ConfigMap
-from tests.waiting import eventually
+from tests.waiting import until
 
 MakeClient = Callable[[], Client]
 
@@ -68,10 +68,10 @@ async def test_it_reconciles_what_is_there_and_what_comes_and_tells_about_itself
 
     manager.controller("maps", reconcile).watch(maps)
     async with running(manager):
-        await eventually(lambda: "before" in seen)
+        await until(lambda: "before" in seen)
         assert (await get(manager, "/readyz"))[0] == 200
         await client.create(CONFIG_MAPS, config_map(namespace, "after"))
-        await eventually(lambda: "after" in seen)
+        await until(lambda: "after" in seen)
         _, metrics = await get(manager, "/metrics")
         spec = (await client.get(LEASES, "test-operator", namespace=namespace))["spec"]
         assert spec["holderIdentity"] == manager.identity
@@ -93,11 +93,11 @@ async def test_the_next_one_takes_over_at_once_when_the_leader_stops(
     first, second = operator(make_client(), namespace), operator(make_client(), namespace)
     async with running(second):
         async with running(first):
-            await eventually(lambda: first.leading or second.leading)
+            await until(lambda: first.leading or second.leading)
             leader = first if first.leading else second
             assert not (first.leading and second.leading)
         if leader is first:
-            await eventually(lambda: second.leading, 2)
+            await until(lambda: second.leading, timeout=2)
 
 
 @asynccontextmanager
@@ -133,8 +133,8 @@ async def test_a_member_that_hangs_delays_no_other_and_is_known_to_be_away(
         manager.add_cluster("dark", Client(ClusterConfig(server=dark), user_agent="test"))
         manager.add_cluster("bright", make_client())
         await client.create(CONFIG_MAPS, config_map(namespace, "one"))
-        await eventually(lambda: Key("bright", namespace, "one") in seen)
-        await eventually(lambda: ("dark", False) in health, 12)
+        await until(lambda: Key("bright", namespace, "one") in seen)
+        await until(lambda: ("dark", False) in health, timeout=12)
         assert ("bright", True) in health
         member = manager.cluster("dark")
         assert member is not None
@@ -146,7 +146,7 @@ async def test_a_member_that_hangs_delays_no_other_and_is_known_to_be_away(
         assert 'cluster="bright"' not in metrics
         # The same name may come again, as another cluster.
         manager.add_cluster("dark", make_client())
-        await eventually(lambda: Key("dark", namespace, "one") in seen)
+        await until(lambda: Key("dark", namespace, "one") in seen)
 
 
 def watch_maps(controller: Controller, cluster: Cluster, namespace: str) -> None:
@@ -171,7 +171,7 @@ async def test_a_fault_of_a_reconciler_is_counted_and_tried_again_with_backoff(
     manager.controller("maps", reconcile).watch(maps)
     await client.create(CONFIG_MAPS, config_map(namespace, "one"))
     async with running(manager):
-        await eventually(lambda: tries == 4)
+        await until(lambda: tries == 4)
         await asyncio.sleep(0.1)
         _, metrics = await get(manager, "/metrics")
     assert 'controller_runtime_reconcile_panics_total{controller="maps"} 3.0' in metrics
@@ -183,7 +183,7 @@ async def test_a_cluster_that_never_answered_keeps_the_operator_waiting_not_dead
     manager = Manager("test-operator", client, leader_elect=False)
     manager.home.informer(CONFIG_MAPS, ConfigMap)
     async with running(manager):
-        await eventually(lambda: manager.probes.port)
+        await until(lambda: manager.probes.port)
         await asyncio.sleep(0.2)
         status, text = await get(manager, "/readyz")
         assert status == 500

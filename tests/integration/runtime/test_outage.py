@@ -16,7 +16,7 @@ from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.kube.views import ConfigMap
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from tests.waiting import eventually
+from tests.waiting import until
 
 SERVER = "kube-apiserver"
 
@@ -49,13 +49,13 @@ async def test_an_operator_outlives_its_api_server(plane: ControlPlane) -> None:
     stop = asyncio.Event()
     task = asyncio.create_task(manager.run(stop))
     async with Client(config, user_agent="test") as client:
-        await eventually(lambda: manager.leading)
+        await until(lambda: manager.leading)
         plane.stop_component(SERVER, kill=True)
-        await eventually(lambda: not manager.leading, 5)
+        await until(lambda: not manager.leading, timeout=5)
         plane.start_component(SERVER)
         plane.wait_component(SERVER)
         await client.create(CONFIG_MAPS, {"metadata": {"name": "after", "namespace": "default"}})
-        await eventually(lambda: "after" in seen, 12)
+        await until(lambda: "after" in seen, timeout=12)
         assert manager.leading
         assert not task.done()
     stop.set()

@@ -10,7 +10,8 @@ import pytest
 
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane
-from tests.processes import Simulator, call, eventually
+from tests.processes import Simulator, call
+from tests.waiting import eventually
 
 
 class Cluster:

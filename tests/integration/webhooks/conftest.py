@@ -6,10 +6,8 @@ by caBundle, as in the local environment.
 
 from __future__ import annotations
 
-import datetime
 import json
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,25 +22,12 @@ from missioncontrol.api.names import REQUESTER_EXTRA, SYSTEM_NAMESPACE, Componen
 from missioncontrol.api.resources import Resource
 from missioncontrol.kube.client import Client, Response
 from missioncontrol.kube.config import from_kubeconfig
-from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from missioncontrol.pki.ca import Usage, issue, new_ca
-from missioncontrol.pki.files import save
-from tests.processes import Program, established, eventually, free_port
+from tests.installing import component_kubeconfig, install, server_certificate
+from tests.processes import Program
+from tests.servers import Server, policy_agent
 
 Json = dict[str, Any]
-
-POLICIES = Path(__file__).parents[3] / "policies"
-CLUSTER_SCOPED = {
-    "Namespace",
-    "CustomResourceDefinition",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "FlowSchema",
-    "PriorityLevelConfiguration",
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-}
 
 
 @dataclass
@@ -83,11 +68,7 @@ def site(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     plane.start()
     with plane.admin_client() as admin:
         for kind in ("control-plane", "data-plane"):
-            for body in (*plane_objects(kind), *crds(kind)):
-                _apply(admin, body)
-        for definition in (*crds("control-plane"), *crds("data-plane")):
-            name = definition["metadata"]["name"]
-            eventually(lambda name=name: established(admin, name), f"{name} is served")
+            install(admin, *plane_objects(kind), *crds(kind))
     made = _servers(plane, binaries, folder)
     try:
         made.opa.start(wait=False)
@@ -101,67 +82,16 @@ def site(binaries: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def _servers(plane: ControlPlane, binaries: Programs, folder: Path) -> Site:
-    now = datetime.datetime.now(datetime.UTC)
-    lifetime = datetime.timedelta(days=1)
-    authority = new_ca("webhooks test", now=now, lifetime=lifetime)
-    leaf = issue(
-        authority,
-        common_name="webhooks",
-        usages=[Usage.SERVER],
-        dns_names=["localhost"],
-        ip_names=["127.0.0.1"],
-        now=now,
-        lifetime=lifetime,
-    )
-    cert, key = folder / "tls.crt", folder / "tls.key"
-    save(leaf, cert, key, now=now)
-    opa_port = free_port()
-    opa = Program(
-        [
-            *(str(binaries.opa), "run", "--server", f"--addr=127.0.0.1:{opa_port}", "--disable-telemetry"),
-            *("--log-level=error", "--ignore=*_test.rego", str(POLICIES)),
-        ],
-        log=folder / "opa.log",
-        ready=f"http://127.0.0.1:{opa_port}/health",
-    )
-    servers = {}
-    for kind, flags in (("control", [f"--opa-url=http://127.0.0.1:{opa_port}"]), ("data", [])):
-        port, metrics = free_port(), free_port()
-        with plane.admin_client() as admin:
-            token = admin.issue_token(SYSTEM_NAMESPACE, Component.WEBHOOKS, lifetime=7200)
-            base = f"https://127.0.0.1:{port}"
-            plane_name = "control-plane" if kind == "control" else "data-plane"
-            for body in webhook_configurations(plane_name, ca_bundle=authority.cert_pem, base_url=base):
-                _apply(admin, body)
-        kubeconfig = folder / f"{kind}.kubeconfig"
-        kubeconfig.write_bytes(plane.kubeconfig(token=token))
-        servers[kind] = Program(
-            [
-                *(sys.executable, "-m", "webhooks", f"--plane={kind}", *flags, f"--kubeconfig={kubeconfig}"),
-                *("--bind-address=127.0.0.1", f"--secure-port={port}"),
-                f"--metrics-bind-address=127.0.0.1:{metrics}",
-                *(f"--tls-cert-file={cert}", f"--tls-private-key-file={key}"),
-            ],
-            log=folder / f"{kind}.log",
-            ready=f"http://127.0.0.1:{metrics}/readyz",
-        )
-    return Site(plane, binaries.kubectl, opa, servers["control"], servers["data"])
-
-
-def _apply(admin: AdminClient, body: Json) -> None:
-    group, _, version = body["apiVersion"].rpartition("/")
-    plural = _plural(body["kind"])
-    scoped = body["kind"] not in CLUSTER_SCOPED
-    resource = Resource(group, version, plural, body["kind"], namespaced=scoped)
-    metadata = body["metadata"]
-    try:
-        admin.apply(resource.path(metadata.get("namespace"), metadata["name"]), body)
-    except AdminError as error:
-        raise AssertionError(f"{body['kind']} {metadata['name']}: {error}") from error
-
-
-def _plural(kind: str) -> str:
-    return f"{kind.lower()}s"
+    ca = server_certificate(folder, "webhooks")
+    component_kubeconfig(plane, Component.WEBHOOKS, folder / "webhooks.kubeconfig")
+    opa = policy_agent(binaries, folder)
+    policies = f"--opa-url={opa.ready.removesuffix('/health')}"
+    control = Server("webhooks", folder, "--plane=control", policies, log="control")
+    data = Server("webhooks", folder, "--plane=data", log="data")
+    with plane.admin_client() as admin:
+        for name, server in (("control-plane", control), ("data-plane", data)):
+            install(admin, *webhook_configurations(name, ca_bundle=ca, base_url=server.url))
+    return Site(plane, binaries.kubectl, opa, control, data)
 
 
 class Facade:

@@ -21,8 +21,8 @@ from missioncontrol.api.resources import (
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import Forbidden
 from tests.integration.webhooks.conftest import Facade, Json, Site, client_of
-from tests.processes import eventually
 from tests.unit.validation.builders import DC, a_cluster
+from tests.waiting import eventually
 
 STORAGE = "storage.missioncontrol.io/v1alpha1"
 

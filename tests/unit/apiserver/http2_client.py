@@ -20,7 +20,7 @@ from apiserver.http2 import hpack as ours
 from apiserver.listener import Express, Listener
 from apiserver.request import Request
 from missioncontrol.pki.ca import new_ca
-from tests.waiting import eventually
+from tests.waiting import until
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -107,7 +107,7 @@ class Client:
         return found if number is None else [each for each in found if each.stream_id == number]
 
     async def event(self, kind: type, number: int | None = None) -> Any:
-        await eventually(lambda: bool(self.of(kind, number)))
+        await until(lambda: bool(self.of(kind, number)))
         return self.of(kind, number)[0]
 
     async def answer(self, number: int) -> tuple[int, dict[str, str], bytes]:
@@ -150,7 +150,7 @@ GET_BLOCK = b"\x20" + ours.encode([(name.encode(), value.encode()) for name, val
 OPEN = frames.headers(1, GET_BLOCK, end=False)
 
 
-async def until(reader: asyncio.StreamReader, last: bytes) -> bytes:
+async def read_until(reader: asyncio.StreamReader, last: bytes) -> bytes:
     seen = b""
     async with asyncio.timeout(PATIENCE):
         while last not in seen:

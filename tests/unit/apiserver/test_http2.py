@@ -25,7 +25,7 @@ from tests.unit.apiserver.http2_client import (
     listening,
     opened,
 )  # fmt: skip
-from tests.waiting import eventually
+from tests.waiting import until
 
 
 async def test_requests_are_answered_with_the_last_headers(context: ssl.SSLContext) -> None:
@@ -60,7 +60,7 @@ async def test_many_at_a_time_are_answered_each_when_it_is_ready(context: ssl.SS
 
     async with listening(context, in_reverse) as server, connected(server) as client:
         numbers = [client.get(f"/{each}") for each in range(40)]
-        await eventually(lambda: running == 40)
+        await until(lambda: running == 40)
         assert not client.of(h2.events.ResponseReceived)
         await client.answer(client.get("/last"))
         assert [(await client.answer(each))[2] for each in numbers] == [b"/%d" % n for n in range(40)]
@@ -116,7 +116,7 @@ async def test_what_nobody_reads_is_not_granted_again(context: ssl.SSLContext) -
         client.send(other, b"y", end=True)
         go_on.set()
         assert (await client.answer(other))[2] == b"1"
-        await eventually(lambda: client.http.local_flow_control_window(number) > 0)
+        await until(lambda: client.http.local_flow_control_window(number) > 0)
         client.send(number, b"", end=True)
         assert (await client.answer(number))[2] == str(sent).encode()
 
@@ -131,7 +131,7 @@ async def test_an_answer_that_is_not_read_holds_up_no_other(context: ssl.SSLCont
         client.http.increment_flow_control_window(1 << 24)
         client.opens_windows = False
         number = client.get("/large")
-        await eventually(lambda: len(client.body(number)) == frames.WINDOW)
+        await until(lambda: len(client.body(number)) == frames.WINDOW)
         assert (await client.answer(client.get()))[2] == b"small"
         assert len(client.body(number)) == frames.WINDOW
         client.http.increment_flow_control_window(1 << 24, number)
@@ -146,7 +146,7 @@ async def test_the_window_of_all_together_is_kept(context: ssl.SSLContext) -> No
     async with listening(context, large) as server, connected(server) as client:
         client.opens_windows = False
         numbers = [client.get() for _ in range(3)]
-        await eventually(lambda: sum(len(client.body(each)) for each in numbers) == frames.WINDOW)
+        await until(lambda: sum(len(client.body(each)) for each in numbers) == frames.WINDOW)
         client.http.increment_flow_control_window(1 << 20)
         client.flush()
         for number in numbers:
@@ -172,13 +172,13 @@ async def test_a_client_that_leaves_ends_its_request(context: ssl.SSLContext) ->
         async with connected(server) as client:
             reset, half, lost = client.get(), client.post(), client.get()
             client.send(half, b"x")
-            await eventually(lambda: begun == 3)
+            await until(lambda: begun == 3)
             client.http.reset_stream(reset)
             client.http.reset_stream(half)
             client.flush()
-            await eventually(lambda: len(ended) == 2)
+            await until(lambda: len(ended) == 2)
             assert not client.of(h2.events.StreamEnded, lost)
-        await eventually(lambda: len(ended) == 3)
+        await until(lambda: len(ended) == 3)
 
 
 async def test_a_stream_of_events_is_written_as_it_comes(context: ssl.SSLContext) -> None:
@@ -200,7 +200,7 @@ async def test_a_stream_of_events_is_written_as_it_comes(context: ssl.SSLContext
 
     async with listening(context, watch) as server, connected(server) as client:
         number = client.get()
-        await eventually(lambda: client.body(number) == b"onetwo")
+        await until(lambda: client.body(number) == b"onetwo")
         more.set()
         _, headers, body = await client.answer(number)
         assert body == b"onetwothree"

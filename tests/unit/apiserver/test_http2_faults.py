@@ -26,7 +26,7 @@ from tests.unit.apiserver.http2_client import (
     hello,
     listening,
     opened,
-    until,
+    read_until,
 )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ async def _told(context: ssl.SSLContext, data: bytes) -> bytes:
     async with listening(context, late) as server:
         reader, writer = await opened(server, "h2")
         writer.write(frames.PREFACE + frames.settings({}) + data + frame(frames.PING, 0, b"the last"))
-        seen = await until(reader, frame(frames.PING, 0, b"the last", frames.ACK))
+        seen = await read_until(reader, frame(frames.PING, 0, b"the last", frames.ACK))
         writer.transport.abort()
         return seen
 
@@ -163,7 +163,7 @@ async def test_frames_that_mean_nothing_are_passed_over(context: ssl.SSLContext)
         for at in range(0, len(data), 7):  # in any parts
             writer.write(data[at : at + 7])
             await asyncio.sleep(0)
-        assert b"GET / x 0" in await until(reader, b"GET / x 0")
+        assert b"GET / x 0" in await read_until(reader, b"GET / x 0")
         writer.transport.abort()
 
 

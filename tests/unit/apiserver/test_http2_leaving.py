@@ -20,9 +20,9 @@ from tests.unit.apiserver.http2_client import (
     hello,
     listening,
     opened,
-    until,
+    read_until,
 )  # fmt: skip
-from tests.waiting import eventually
+from tests.waiting import until
 
 LEAVE = frames.goaway(frames.STREAM_MASK, frames.Code.NO_ERROR)
 HEARD = frame(frames.PING, 0, b"farewell", frames.ACK)
@@ -48,19 +48,19 @@ async def test_leaving_tells_first_and_means_it_when_it_was_heard(
     async with listening(context, slow) as server:
         reader, writer = await opened(server, "h2")
         writer.write(frames.PREFACE + frames.settings({}) + get(1, "/slow"))
-        await until(reader, ALLOWED)
+        await read_until(reader, ALLOWED)
         draining = asyncio.create_task(server.drain(PATIENCE))
-        await until(reader, LEAVE)
+        await read_until(reader, LEAVE)
         # it was on its way, and is served
         writer.write(get(3, "/late"))
-        await until(reader, b"/late")
+        await read_until(reader, b"/late")
         writer.write(HEARD)
-        await until(reader, frames.goaway(3, frames.Code.NO_ERROR))
+        await read_until(reader, frames.goaway(3, frames.Code.NO_ERROR))
         writer.write(get(5, "/later"))
-        await until(reader, frames.reset(5, frames.Code.REFUSED_STREAM))
+        await read_until(reader, frames.reset(5, frames.Code.REFUSED_STREAM))
         assert not draining.done()
         go_on.set()
-        await until(reader, b"/slow")
+        await read_until(reader, b"/slow")
         assert await reader.read() == b""
         await draining
 
@@ -83,22 +83,22 @@ async def test_nothing_is_answered_before_the_word_and_everything_after(
     async with listening(context, slow) as server:
         reader, writer = await opened(server, "h2")
         writer.write(frames.PREFACE + frames.settings({}) + get(1, "/0"))
-        await until(reader, ALLOWED)
+        await read_until(reader, ALLOWED)
         leaving = asyncio.create_task(server.leave(PATIENCE))
         # one is under way, so that room is left for so many
         room = frames.settings({frames.MAX_CONCURRENT_STREAMS: 1 + farewell.ROOM})
-        seen = await until(reader, room)
+        seen = await read_until(reader, room)
         assert LEAVE not in seen
         go_on.set()
         for number in range(1, farewell.ROOM):
             writer.write(get(2 * number + 1, f"/{number}"))
         writer.write(ALLOWED + frame(frames.PING, 0, b"the last"))
-        await eventually(lambda: len(answered) == farewell.ROOM)
-        seen = await until(reader, frame(frames.PING, 0, b"the last", frames.ACK))
+        await until(lambda: len(answered) == farewell.ROOM)
+        seen = await read_until(reader, frame(frames.PING, 0, b"the last", frames.ACK))
         assert b"answer" not in seen
         assert LEAVE not in seen
         writer.write(get(2 * farewell.ROOM + 1, f"/{farewell.ROOM}"))
-        seen = await until(reader, f"answer /{farewell.ROOM}.".encode())
+        seen = await read_until(reader, f"answer /{farewell.ROOM}.".encode())
         assert seen.index(LEAVE) < seen.index(b"answer")
         assert seen.count(b"answer") == 1 + farewell.ROOM
         assert not leaving.done()
@@ -114,9 +114,9 @@ async def test_who_does_not_listen_is_left_all_the_same(
     async with listening(context, hello) as server:
         reader, writer = await opened(server, "h2")
         writer.write(frames.PREFACE + frames.settings({}) + get(1))
-        await until(reader, b"GET / x 0")
+        await read_until(reader, b"GET / x 0")
         await server.leave(PATIENCE)
-        seen = await until(reader, frames.goaway(1, frames.Code.NO_ERROR))
+        seen = await read_until(reader, frames.goaway(1, frames.Code.NO_ERROR))
         assert LEAVE in seen
         assert await reader.read() == b""
 
@@ -130,9 +130,9 @@ async def test_an_answer_of_a_server_that_ends_leaves_its_connection_alone(conte
     async with listening(context, closing) as server:
         reader, writer = await opened(server, "h2")
         writer.write(frames.PREFACE + frames.settings({}) + frames.headers(1, GET_BLOCK, end=True))
-        seen = await until(reader, b"bye")
+        seen = await read_until(reader, b"bye")
         writer.write(frames.headers(3, GET_BLOCK, end=True))
-        seen += await until(reader, b"bye")
+        seen += await read_until(reader, b"bye")
         assert LEAVE not in seen
         writer.transport.abort()
 

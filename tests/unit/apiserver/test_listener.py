@@ -20,7 +20,7 @@ from apiserver.outlet import Outlet
 from missioncontrol.pki.ca import Usage, issue, new_ca
 from missioncontrol.pki.files import save
 from missioncontrol.serving.tls import ServerTLS
-from tests.waiting import eventually
+from tests.waiting import until
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -150,7 +150,7 @@ async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(context: ss
     ):
         writer.write(GET)
         late_writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
-        await eventually(lambda: begun == 2)
+        await until(lambda: begun == 2)
         port = server.port
         draining = asyncio.create_task(server.drain(5))
         assert await idle_reader.read() == b""
@@ -219,4 +219,4 @@ async def test_who_reads_nothing_of_the_rest_is_cut_off(
         (connection,) = server._server.connections
         assert connection.transport is not None
         connection.transport.close()
-        await eventually(lambda: not server._server.connections)
+        await until(lambda: not server._server.connections)

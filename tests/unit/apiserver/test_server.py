@@ -27,7 +27,7 @@ from apiserver.server import ApiServer
 from apiserver.status import failure
 from apiserver.trust import Trust
 from missioncontrol.kube.client import Client
-from tests.waiting import eventually
+from tests.waiting import until
 
 PATH = "/apis/missioncontrol.io/v1alpha1/namespaces/a/missioncontrolclusters"
 POLICY = parse({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "RequestResponse"}]})
@@ -138,7 +138,7 @@ async def test_a_write_whose_client_left_ends_and_is_told(
     assert served.stages == [("RequestReceived", None)]
     go_on.set()
     await done.wait()
-    await eventually(lambda: len(served.memory.lines) == 2)
+    await until(lambda: len(served.memory.lines) == 2)
     assert served.stages[1:] == [("ResponseComplete", 409 if fails else 201)]
 
 

@@ -39,7 +39,7 @@ from missioncontrol.api.resources import STORED_OPERATIONS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.plain import PlainReader
 from missioncontrol.kube.transport import Response
-from tests.waiting import eventually
+from tests.waiting import until
 
 Obj = dict[str, Any]
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -528,9 +528,9 @@ class _Writer:
     async def told_again(self) -> float:
         """Seconds between an event and the writing of the next one."""
         self._flusher.add(cast(Watcher, self))
-        await eventually(lambda: bool(self.flushed))
+        await until(lambda: bool(self.flushed))
         self._flusher.add(cast(Watcher, self))
-        await eventually(lambda: len(self.flushed) == 2)
+        await until(lambda: len(self.flushed) == 2)
         return self.flushed[1] - self.flushed[0]
 
 

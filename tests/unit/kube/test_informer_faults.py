@@ -26,7 +26,7 @@ from tests.unit.kube.scripted import (
     status,
     watch,
 )
-from tests.waiting import eventually
+from tests.waiting import until
 
 ONE = config_map("one", 1)
 TWO = config_map("two", 12)
@@ -71,13 +71,13 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 async def test_it_recovers(fault: list[Answer]) -> None:
     async with informing(listing(10, ONE), *fault) as (informer, _):
-        await eventually(lambda: names(informer) == {"one", "two"})
+        await until(lambda: names(informer) == {"one", "two"})
 
 
 async def test_it_resumes_at_the_last_bookmark() -> None:
     bookmark = event("BOOKMARK", {"kind": "ConfigMap", "metadata": {"resourceVersion": "99"}})
     async with informing(listing(10, ONE), watch(bookmark, then=abort), FINAL) as (informer, script):
-        await eventually(lambda: names(informer) == {"one", "two"})
+        await until(lambda: names(informer) == {"one", "two"})
     assert [request.query.get("resourceVersion") for request in script.requests] == [None, "10", "99"]
     assert script.requests[1].query["allowWatchBookmarks"] == "true"
     assert 240 <= int(script.requests[1].query["timeoutSeconds"]) <= 480
@@ -86,15 +86,15 @@ async def test_it_resumes_at_the_last_bookmark() -> None:
 async def test_a_silent_watch_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("missioncontrol.kube.informer.IDLE_SECONDS", 0.2)
     async with informing(listing(10, ONE), QUIET, FINAL) as (informer, _):
-        await eventually(lambda: names(informer) == {"one", "two"})
+        await until(lambda: names(informer) == {"one", "two"})
 
 
 async def test_hurry_drops_a_silent_watch_at_once() -> None:
     async with informing(listing(10, ONE), QUIET, FINAL) as (informer, script):
-        await eventually(lambda: len(script.requests) == 2)
+        await until(lambda: len(script.requests) == 2)
         await asyncio.sleep(0.05)
         informer.hurry()
-        await eventually(lambda: names(informer) == {"one", "two"}, 1)
+        await until(lambda: names(informer) == {"one", "two"}, timeout=1)
 
 
 async def test_what_vanished_during_an_outage_is_told_as_deleted() -> None:
@@ -102,7 +102,7 @@ async def test_what_vanished_during_an_outage_is_told_as_deleted() -> None:
     async with informing(*answers) as (informer, _):
         told: list[str] = []
         informer.add_handler(lambda change, old, new: told.append(f"{change} {(new or old).metadata.name}"))  # type: ignore[union-attr]
-        await eventually(lambda: names(informer) == {"two"})
+        await until(lambda: names(informer) == {"two"})
     assert told == ["added one", "deleted one", "added two"]
 
 
@@ -119,7 +119,7 @@ async def test_a_version_that_the_server_does_not_know_leads_to_a_new_list() -> 
     future = answer(504, status(504, "Timeout", "Too large resource version"))
     answers = [listing(1000, ONE), future, future, future, listing(12, TWO), QUIET]
     async with informing(*answers) as (informer, _):
-        await eventually(lambda: names(informer) == {"two"})
+        await until(lambda: names(informer) == {"two"})
 
 
 async def test_an_object_that_cannot_be_read_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,14 +128,14 @@ async def test_an_object_that_cannot_be_read_hides_no_other(caplog: pytest.LogCa
         informer,
         _,
     ):
-        await eventually(lambda: names(informer) == {"one", "two"})
+        await until(lambda: names(informer) == {"one", "two"})
     assert "n/broken cannot be read" in caplog.text
 
 
 async def test_a_server_that_is_away_is_said_once_not_each_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with informing(answer(503, b"")) as (informer, script):
-        await eventually(lambda: len(script.requests) > 4)
+        await until(lambda: len(script.requests) > 4)
         assert not informer.synced
         assert informer.last_error
     assert caplog.text.count("is interrupted") == 1
@@ -175,11 +175,11 @@ async def test_after_a_long_outage_an_expired_version_is_listed_at_once() -> Non
     away = [answer(503, b"")] * 6
     answers = [listing(10, ONE), *away, watch(GONE), listing(12, ONE, TWO), QUIET]
     async with informing(*answers) as (informer, script):
-        await eventually(lambda: len(script.requests) >= 4, 10)
+        await until(lambda: len(script.requests) >= 4, timeout=10)
         for _ in range(4):
             informer.hurry()
             await asyncio.sleep(0.1)
-        await eventually(lambda: names(informer) == {"one", "two"}, 1)
+        await until(lambda: names(informer) == {"one", "two"}, timeout=1)
 
 
 async def test_a_server_whose_every_version_is_expired_is_not_flooded() -> None:
@@ -200,8 +200,8 @@ async def test_a_write_that_the_watch_never_shows_is_looked_for_though_the_watch
     monkeypatch.setattr("missioncontrol.kube.store.PENDING_SECONDS", 0.3)
     newer = config_map("one", 9, uid="one")
     async with informing(listing(10, newer), QUIET, listing(12, newer), QUIET) as (informer, script):
-        await eventually(lambda: len(script.requests) == 2)
+        await until(lambda: len(script.requests) == 2)
         # answered late: the list had shown a younger state of the object already
         informer.observe(config_map("one", 5, uid="one"))
         assert version(informer) == "5"
-        await eventually(lambda: version(informer) == "9", 3)
+        await until(lambda: version(informer) == "9", timeout=3)

@@ -18,7 +18,7 @@ from missioncontrol.kube.config import ClusterConfig
 from missioncontrol.kube.errors import Conflict, LeaseLost, TransportError
 from missioncontrol.kube.informer import Informer
 from missioncontrol.kube.views import ConfigMap, Meta
-from tests.waiting import eventually
+from tests.waiting import until
 
 ONE, TWO = Key(HOME, "n", "one"), Key(HOME, "n", "two")
 
@@ -74,7 +74,7 @@ async def test_outcomes(outcome: Outcome | BaseException, result: str, times: in
     async with working(controller) as metrics:
         assert counted(metrics, result) == 0
         controller.enqueue(ONE)
-        await eventually(lambda: len(seen) == times)
+        await until(lambda: len(seen) == times)
         await asyncio.sleep(0.05)
     assert len(seen) == times
     assert counted(metrics, result) == 1
@@ -93,7 +93,7 @@ async def test_a_reconcile_that_takes_too_long_is_ended_and_tried_again() -> Non
     controller = Controller("c", reconcile, timeout=0.05)
     async with working(controller):
         controller.enqueue(ONE)
-        await eventually(lambda: tries == 2)
+        await until(lambda: tries == 2)
 
 
 async def test_one_cluster_that_hangs_delays_no_other() -> None:
@@ -110,7 +110,7 @@ async def test_one_cluster_that_hangs_delays_no_other() -> None:
         for number in range(10):
             controller.enqueue(Key("dark", "n", str(number)))
             controller.enqueue(Key("bright", "n", str(number)))
-        await eventually(lambda: len(seen) == 10, 1)
+        await until(lambda: len(seen) == 10, timeout=1)
         controller.leave("dark")
         controller.enqueue(Key("dark", "n", "late"))
     assert {key.cluster for key in seen} <= {"bright", "dark"}
@@ -135,7 +135,7 @@ async def test_a_key_is_in_one_worker_at_a_time_and_changes_meanwhile_bring_it_a
         await asyncio.sleep(0.005)
         for _ in range(5):
             controller.enqueue(ONE)
-        await eventually(lambda: times == 2)
+        await until(lambda: times == 2)
     assert most == 1
     assert times == 2
 
@@ -146,7 +146,7 @@ async def test_the_sentence_is_logged_when_it_changes_only(caplog: pytest.LogCap
     controller, seen = scripted(*again, Done("all racks are ready"))
     async with working(controller):
         controller.enqueue(ONE)
-        await eventually(lambda: len(seen) == 6)
+        await until(lambda: len(seen) == 6)
     said = [record.message for record in caplog.records if "controller" in record.name]
     assert said == ["waiting for rack 1", "all racks are ready"]
 
@@ -167,11 +167,11 @@ async def test_a_change_of_owner_reaches_the_old_and_the_new_one() -> None:
         controller.watch(informer, owner)
         async with working(controller):
             informer._store.put(obj("x", "1", owner="a"))
-            await eventually(lambda: len(seen) == 1)
+            await until(lambda: len(seen) == 1)
             informer._store.put(obj("x", "2", owner="b"))
-            await eventually(lambda: len(seen) == 3)
+            await until(lambda: len(seen) == 3)
             controller.enqueue_all()
-            await eventually(lambda: len(seen) == 4)
+            await until(lambda: len(seen) == 4)
     assert [key.name for key in seen] == ["a", "a", "b", "b"]
 
 
@@ -182,14 +182,14 @@ async def test_an_update_that_leaves_what_matters_as_it_was_concerns_nobody() ->
         controller.watch(informer, essence=lambda found: found.metadata.labels)
         async with working(controller):
             informer._store.put(obj("x", "1", owner="a"))
-            await eventually(lambda: len(seen) == 1)
+            await until(lambda: len(seen) == 1)
             informer._store.put(obj("x", "2", owner="a"))
             informer._store.put(obj("y", "3"))
-            await eventually(lambda: len(seen) == 2)
+            await until(lambda: len(seen) == 2)
             informer._store.put(obj("x", "4", owner="b"))
-            await eventually(lambda: len(seen) == 3)
+            await until(lambda: len(seen) == 3)
             informer._store.remove(obj("x", "5", owner="b").metadata)
-            await eventually(lambda: len(seen) == 4)
+            await until(lambda: len(seen) == 4)
     assert [key.name for key in seen] == ["x", "y", "x", "x"]
 
 
@@ -201,7 +201,7 @@ async def test_sources_of_a_cluster_that_left_are_dropped() -> None:
             controller.join("m")
             controller.watch(informer, lambda found: [ONE], cluster="m")
             informer._store.put(obj("x", "1"))
-            await eventually(lambda: len(seen) == 1)
+            await until(lambda: len(seen) == 1)
             controller.leave("m")
             controller.enqueue_all()
             await asyncio.sleep(0.02)

@@ -12,7 +12,7 @@ from controllers.runtime.events import ROOM, EventRecorder, cut
 from missioncontrol.api.resources import NODES, PODS, STORED_CLUSTERS, STORED_OPERATIONS, Resource
 from missioncontrol.kube.errors import Forbidden, NotFound
 from missioncontrol.kube.views import Meta
-from tests.waiting import eventually
+from tests.waiting import until
 
 POD = Meta(name="p", namespace="n", uid="u", resource_version="1")
 
@@ -54,7 +54,7 @@ async def test_an_event_has_what_the_api_asks_for() -> None:
     running = asyncio.create_task(events.run())
     events.event(PODS, POD, reason="Started", note="it runs")
     events.event(NODES, Meta(name="node", uid="x"), reason="R" * 200, note="ö" * 2000, type="Warning")
-    await eventually(lambda: len(client.created) == 2)
+    await until(lambda: len(client.created) == 2)
     running.cancel()
     first, second = client.created
     assert first["regarding"] == {
@@ -74,7 +74,7 @@ async def test_an_event_about_what_is_stored_is_about_what_people_see() -> None:
     events.event(STORED_CLUSTERS, Meta(name="demo", namespace="n", uid=uid), reason="Ready", note="is ready")
     operation = Meta(name="rollingrestart.r1", namespace="n", uid=uid)
     events.event(STORED_OPERATIONS, operation, reason="OperationStarted", note="restarts")
-    await eventually(lambda: len(client.created) == 3)
+    await until(lambda: len(client.created) == 3)
     running.cancel()
     shown = {
         "apiVersion": "missioncontrol.io/v1alpha1",
@@ -100,13 +100,13 @@ async def test_what_repeats_is_a_series_of_one_event() -> None:
     running = asyncio.create_task(events.run())
     for _ in range(50):
         events.event(PODS, POD, reason="Failed", note="again")
-    await eventually(lambda: events._queue.empty())
+    await until(lambda: events._queue.empty())
     assert len(client.created) == 1
     assert [patch["series"]["count"] for _, patch in client.patched] == [2]
     client.failing = NotFound(404)
     next(iter(events._series.values())).written = 0.0
     events.event(PODS, POD, reason="Failed", note="again")
-    await eventually(lambda: not events._series)
+    await until(lambda: not events._series)
     running.cancel()
 
 
@@ -118,7 +118,7 @@ async def test_trouble_with_events_reaches_nobody() -> None:
         events.event(PODS, POD, reason="Failed", note="again")
     assert len(dropped) == 200
     running = asyncio.create_task(events.run())
-    await eventually(lambda: events._queue.empty())
+    await until(lambda: events._queue.empty())
     assert not running.done()
     running.cancel()
 

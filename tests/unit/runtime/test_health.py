@@ -9,7 +9,7 @@ import pytest
 from controllers.runtime import health as module
 from controllers.runtime.health import Health, HealthProbe
 from tests.unit.kube.scripted import answer, scripted, stall, status, watch
-from tests.waiting import eventually
+from tests.waiting import until
 
 UP = answer(200, {"gitVersion": "v1.36.3"})
 NEWER = answer(200, {"gitVersion": "v1.37.0"})
@@ -30,7 +30,7 @@ async def follow(*answers: object, changes: int) -> list[Health]:
         probe = HealthProbe(client, told.append)
         task = asyncio.create_task(probe.run())
         try:
-            await eventually(lambda: len(told) >= changes)
+            await until(lambda: len(told) >= changes)
             await asyncio.sleep(0.05)
         finally:
             # what goes on asking would keep the server from ending
@@ -71,18 +71,18 @@ async def test_a_cluster_that_answers_others_is_not_asked_itself(monkeypatch: py
         probe = HealthProbe(client, lambda _: None)
         monkeypatch.setattr(module, "PROBE_SECONDS", 60.0)
         task = asyncio.create_task(probe.run())
-        await eventually(lambda: probe.health.available)
+        await until(lambda: probe.health.available)
         task.cancel()
         first = probe.health.last_contact
         await client.request("GET", "/api/v1/pods")
         task = asyncio.create_task(probe.run())
-        await eventually(lambda: probe.health.last_contact != first)
+        await until(lambda: probe.health.last_contact != first)
         task.cancel()
         assert [each.path for each in server.requests] == ["/version", "/api/v1/pods"]
         # nobody has heard it for a while
         monkeypatch.setattr(module, "PROBE_SECONDS", 0.02)
         task = asyncio.create_task(probe.run())
-        await eventually(lambda: len(server.requests) > 2)
+        await until(lambda: len(server.requests) > 2)
         task.cancel()
         assert {each.path for each in server.requests[2:]} == {"/version"}
 

@@ -19,7 +19,7 @@ from missioncontrol.kube.tls import client_context
 from missioncontrol.pki.ca import Authority, Leaf, Usage, bundle, fingerprint, issue, new_ca
 from missioncontrol.pki.files import save, write_private
 from missioncontrol.serving.tls import ServerTLS
-from tests.waiting import eventually
+from tests.waiting import until
 
 NOW = datetime.now(UTC)
 
@@ -113,7 +113,7 @@ async def test_changes_of_the_files_are_noticed_without_being_told(files: tuple[
     tls = ServerTLS(*files)
     watching = asyncio.create_task(tls.watch(interval=0.02))
     save(leaf(SERVER_CA, "second"), *files)
-    await eventually(lambda: tls.reloads == 1)
+    await until(lambda: tls.reloads == 1)
     watching.cancel()
 
 
