@@ -36,6 +36,10 @@ HEAD_SECONDS: Final = 32.0
 IDLE_SECONDS: Final = 300.0
 """Longer than the 90 s after which kube-apiserver closes connections it does not use: were it shorter, a
 request could meet a connection that is just being closed, and fail for no reason."""
+ABOUT_TO_ASK_SECONDS: Final = 2.0
+"""Who has just come, or has sent part of a head, is given so long at the end: a client that was sent away
+from one connection may have been led here again, a moment before this server was known to be leaving.
+"""
 HANDSHAKE_SECONDS: Final = 10.0
 BACKLOG: Final = 1024
 
@@ -55,6 +59,7 @@ class _Connection(RequestHandler):
     """One connection. A head must be complete some seconds after it began; errors are a Status."""
 
     __slots__ = (
+        "_awaited",
         "_between",
         "_expected",
         "_heads",
@@ -67,6 +72,8 @@ class _Connection(RequestHandler):
 
     certificate: bytes | None
     """What the client presented in the handshake."""
+    _awaited: float
+    """When the wait for the head began that is to come."""
     _heads: int
     _outlet: Outlet
     _peer: str
@@ -87,7 +94,8 @@ class _Connection(RequestHandler):
         self._peer = str(peer[0]) if peer else ""
         secured = transport.get_extra_info("ssl_object")
         self.certificate = secured.getpeercert(binary_form=True) if secured is not None else None
-        self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
+        self._patience = None
+        self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._patient()
@@ -182,13 +190,21 @@ class _Connection(RequestHandler):
                 self._patient()
         elif self._patience is None and self._waiter is not None and not self._waiter.done():
             # part of a head, and nothing is being answered
-            self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
+            self._await_head()
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being read or answered."""
+        """Whether a request is about to come, or being answered."""
         answering = self._request_in_progress or self._postponed is not None or self._outlet.waiting
-        return bool(answering or self._messages)
+        return bool(answering or self._messages or self._is_about_to_ask)
+
+    @property
+    def _is_about_to_ask(self) -> bool:
+        return self._patience is not None and self._loop.time() - self._awaited < ABOUT_TO_ASK_SECONDS
+
+    def _await_head(self) -> None:
+        self._awaited = self._loop.time()
+        self._patience = self._loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def _patient(self) -> None:
         if self._patience is not None:

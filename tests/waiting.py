@@ -19,7 +19,7 @@ def eventually(condition: Callable[[], Any], what: str, *, timeout: float = 60.0
         time.sleep(0.05)
 
 
-async def until(check: Callable[[], object], what: str = "", *, timeout: float = 5) -> None:
+async def until(check: Callable[[], object], what: str = "", *, timeout: float = 60) -> None:
     """Return as soon as `check` gives something true; fail with its name when it never does."""
     deadline = time.monotonic() + timeout
     while not check():

@@ -29,7 +29,9 @@ class Unclear(Exception):
     """The connection broke while a write was under way: it may have been made or not."""
 
     idle = 0.0
-    """For how long the client had let its connection lie before."""
+    """Seconds since the client began its last write before this one: since then, at the latest, the server
+    could not tell it anything. (When it saw the answer says little of when that was given.)
+    """
 
 
 class Expired(Exception):
@@ -60,18 +62,16 @@ class Sender:
     def __init__(self, session: aiohttp.ClientSession, failures: list[str]) -> None:
         self._session, self._failures = session, failures
         self.retries = 0
-        self._answered = time.monotonic()
+        self._asked = time.monotonic()
 
     async def write(self, path: str, **options: Any) -> Any:
         """A PATCH; Unclear where nobody can know what became of it."""
-        idle = time.monotonic() - self._answered
+        before, self._asked = self._asked, time.monotonic()
         try:
             return await self.send("PATCH", path, **options)
         except Unclear as error:
-            error.idle = idle
+            error.idle = self._asked - before
             raise
-        finally:
-            self._answered = time.monotonic()
 
     async def send(self, method: str, path: str, **options: Any) -> Any:
         """The decoded answer; what no retry can hide is noted."""
@@ -118,7 +118,7 @@ class Traffic:
     pause: float = 1.0
     failures: list[str] = field(default_factory=list)
     unclear: list[tuple[float, str]] = field(default_factory=list)
-    """Writes that nobody knows the end of, and how long their client had not used its connection."""
+    """Writes that nobody knows the end of, and for how long their client had not asked for anything."""
     acknowledged: dict[int, int] = field(default_factory=dict)
     versions: dict[int, int] = field(default_factory=dict)
     seen: list[list[tuple[str, str, int]]] = field(default_factory=list)

@@ -130,7 +130,10 @@ async def test_a_fault_beyond_the_handler_is_a_status_too(context: ssl.SSLContex
         assert b"nobody" not in answer
 
 
-async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(context: ssl.SSLContext) -> None:
+async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(
+    context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "ABOUT_TO_ASK_SECONDS", 0.2)
     go_on, begun = asyncio.Event(), 0
 
     async def slow(request: web.BaseRequest) -> web.StreamResponse:
@@ -161,6 +164,22 @@ async def test_draining_closes_what_is_idle_and_lets_the_rest_finish(context: ss
         go_on.set()
         assert (await reader.read()).endswith(b"hello0")
         assert (await late_reader.read()).endswith(b"hello4")
+        await draining
+
+
+@pytest.mark.parametrize(
+    "sent", [pytest.param(b"", id="nothing yet"), pytest.param(GET[:10], id="part of it")]
+)
+async def test_who_came_in_the_last_moment_is_waited_for(
+    context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(listener, "ABOUT_TO_ASK_SECONDS", 30)
+    async with listening(context, hello) as server, connected(server) as (reader, writer):
+        writer.write(sent)
+        draining = asyncio.create_task(server.drain(20))
+        await asyncio.sleep(0.1)
+        writer.write(GET.removeprefix(sent))
+        assert b"hello0" in await reader.read()
         await draining
 
 
