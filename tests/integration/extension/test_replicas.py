@@ -160,7 +160,7 @@ async def test_replicas_come_and_go_under_traffic(
     )
     assert not traffic.expired
     assert not traffic.failures, "\n".join(traffic.failures[:10])
-    assert gentle == 0, traffic.unclear[:10]
+    assert gentle == 0, "\n".join(f"{idle:.1f} s: {text}" for idle, text in traffic.unclear)
     for number, events in enumerate(traffic.seen):
         assert events == happened, difference(number, events, happened)
     _, listed = await proxy.json("GET", f"{base}/rollingrestarts")

@@ -84,7 +84,7 @@ class Sender:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     async with self._session.request(method, path, **options) as answer:
                         data = await answer.read()
-            except aiohttp.ClientConnectorError as error:
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 last = repr(error)
                 continue
             except (aiohttp.ClientError, OSError) as error:
