@@ -10,8 +10,9 @@ import time
 import pytest
 
 from missioncontrol.local.control_plane import ControlPlane
-
-from .conftest import Cluster, Simulator, call, eventually
+from tests.integration.simulator.conftest import Cluster
+from tests.processes import Simulator, call
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
 

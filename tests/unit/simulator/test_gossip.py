@@ -10,8 +10,7 @@ from hypothesis import given
 
 from missioncontrol.local.simulator import gossip
 from missioncontrol.local.simulator.ring import HEARTBEAT_LIMIT, Mode, Node, Process, tokens_of
-
-from .conftest import Plane
+from tests.unit.simulator.conftest import Plane
 
 
 def seen(plane: Plane, viewer: Process) -> dict[str, dict[str, str]]:

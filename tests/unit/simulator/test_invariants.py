@@ -11,8 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from missioncontrol.local.simulator.ring import MEMBERS, Mode, Process, Started
 from missioncontrol.local.simulator.store import Store
-
-from .conftest import Plane
+from tests.unit.simulator.conftest import Plane
 
 NAMES = st.sampled_from(["a", "b", "c"])
 PLANES = st.sampled_from([0, 1])

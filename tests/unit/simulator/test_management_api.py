@@ -22,8 +22,7 @@ from missioncontrol.local.simulator.settings import Settings
 from missioncontrol.local.simulator.store import Store
 from missioncontrol.local.simulator.tenants import Tenants
 from missioncontrol.local.simulator.views import ContainerSpec, Pod, PodMeta, PodSpec
-
-from .conftest import Plane
+from tests.unit.simulator.conftest import Plane
 
 
 @dataclass

@@ -13,8 +13,7 @@ from missioncontrol.local.simulator.ring import (
     Refused,
     Started,
 )
-
-from .conftest import START_SECONDS, Plane
+from tests.unit.simulator.conftest import START_SECONDS, Plane
 
 
 def sentence(outcome: object) -> str:
