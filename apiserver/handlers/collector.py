@@ -11,12 +11,14 @@ from typing import Any
 import orjson
 
 from apiserver import body as bodies
+from apiserver import patching
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.kinds import FACES, Served
 from apiserver.repeated import plain
 from apiserver.status import Failure, invalid
 from apiserver.storage import Query, Reply
+from apiserver.translate import finalizers
 from apiserver.translate.face import Obj
 from apiserver.translate.objects import to_virtual
 from missioncontrol.api.names import Finalizer
@@ -55,7 +57,10 @@ async def write(
         try:
             tried = await send(body, *(() if dry else (("dryRun", "All"),)))
         except Failure as refusal:
-            raise _with_ours(served, body, refusal) from refusal
+            if refusal.code != 422 or call.info.subresource:
+                raise
+            wanted = await _wanted(context, call, served, path, body, query, content_type)
+            raise _with_ours(served, wanted, refusal) from refusal
         if _finalizers(tried.body) >= _STORED:
             # what is refused is not warned of, but for fields that are not known
             told = [each for each in call.warnings[warned:] if not each.startswith(_OF_METADATA)]
@@ -114,13 +119,34 @@ def _pinned(body: Any, content_type: str, tried: Reply) -> Any:
     return {**body, "metadata": {**metadata, "resourceVersion": version}}
 
 
-def _with_ours(served: Served, body: Any, refusal: Failure) -> Failure:
-    """The store's refusal with this cause beside its own, as far as the body alone tells of it."""
+async def _wanted(
+    context: Context, call: Call, served: Served, path: str, body: Any, query: Query, content_type: str
+) -> Any:
+    """What would have come of a write that was refused, as far as finalizers go: a JSON patch and an apply
+    say it only together with the object.
+    """
+    if content_type not in (bodies.JSON_PATCH, bodies.APPLY):
+        return body
+    try:
+        stored = await context.store.read(call, served.face, path)
+        if content_type == bodies.JSON_PATCH:
+            return patching.json_patch(stored, body)
+    except Failure:
+        return body
+    manager = next((value for name, value in query if name == "fieldManager"), "")
+    return {"metadata": {"finalizers": finalizers.applied(stored["metadata"], body["metadata"], manager)}}
+
+
+def _with_ours(served: Served, wanted: Any, refusal: Failure) -> Failure:
+    """The store's refusal with this cause beside its own."""
     details = refusal.status.get("details") or {}
-    causes = details.get("causes")
-    if refusal.code != 422 or not isinstance(causes, list) or not _finalizers(body) >= _STORED:
+    causes, resource = details.get("causes"), served.info.resource
+    # under another name than its kind's, the object was refused before it was looked at
+    if not isinstance(causes, list) or details.get("kind") != resource.kind:
         return refusal
-    return invalid(served.info.resource, str(details.get("name") or ""), [*causes, _cause(served, body)])
+    if not _finalizers(wanted) >= _STORED:
+        return refusal
+    return invalid(resource, str(details.get("name") or ""), [*causes, _cause(served, wanted)])
 
 
 def _name(served: Served, stored: Obj) -> str:

@@ -10,27 +10,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from apiserver.translate import finalizers
 from apiserver.translate.face import Face, Obj, stored_owner_uid
-from missioncontrol.api.names import Finalizer
 
 DELETION = "missioncontrol-deletion"
 """The field manager of propagation finalizers."""
-
-_FINALIZERS_STORED = {
-    Finalizer.ORPHAN: Finalizer.STORED_ORPHAN,
-    Finalizer.FOREGROUND_DELETION: Finalizer.STORED_FOREGROUND_DELETION,
-}
-_FINALIZERS_VIRTUAL = {stored: virtual for virtual, stored in _FINALIZERS_STORED.items()}
-
-
-def stored_finalizer(finalizer: Any) -> Any:
-    """The name a finalizer is stored under: the garbage collector must not act on the stored object."""
-    return _FINALIZERS_STORED.get(finalizer, finalizer) if isinstance(finalizer, str) else finalizer
-
-
-def virtual_finalizer(finalizer: Any) -> Any:
-    """The name users and the garbage collector know a finalizer by."""
-    return _FINALIZERS_VIRTUAL.get(finalizer, finalizer) if isinstance(finalizer, str) else finalizer
 
 
 def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
@@ -41,7 +25,7 @@ def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
             entry,
             version=(face.stored.api_version, face.virtual.api_version),
             spec=lambda fields: _spec_to_virtual(face, fields),
-            finalizer=virtual_finalizer,
+            finalizer=finalizers.virtual,
             owner=lambda uid: owners.get(uid, uid),
         ),
     )
@@ -55,7 +39,7 @@ def to_stored(face: Face, entries: Any) -> Any:
             entry,
             version=(face.virtual.api_version, face.stored.api_version),
             spec=lambda fields: _spec_to_stored(face, fields),
-            finalizer=stored_finalizer,
+            finalizer=finalizers.stored,
             owner=stored_owner_uid,
         ),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.repeated import plain
-from apiserver.translate import lastapplied, managed
+from apiserver.translate import finalizers, lastapplied, managed
 from apiserver.translate.face import Face, Faces, Obj
 
 
@@ -73,7 +73,7 @@ def metadata_to_virtual(faces: Faces, face: Face, stored: Obj) -> Obj:
             if isinstance(before, dict) and isinstance(before.get("uid"), str)
         }
     if isinstance(stored.get("finalizers"), list) and not face.is_view:
-        virtual["finalizers"] = [managed.virtual_finalizer(each) for each in stored["finalizers"]]
+        virtual["finalizers"] = [finalizers.virtual(each) for each in stored["finalizers"]]
     if "managedFields" in stored:
         virtual["managedFields"] = managed.to_virtual(face, stored["managedFields"], owners)
     return virtual
@@ -92,7 +92,7 @@ def metadata_to_stored(faces: Faces, face: Face, virtual: Obj) -> Obj:
     if isinstance(virtual.get("ownerReferences"), list):
         stored["ownerReferences"] = [faces.stored_reference(each) for each in virtual["ownerReferences"]]
     if isinstance(virtual.get("finalizers"), list):
-        stored["finalizers"] = [managed.stored_finalizer(each) for each in virtual["finalizers"]]
+        stored["finalizers"] = [finalizers.stored(each) for each in virtual["finalizers"]]
     if "managedFields" in virtual:
         stored["managedFields"] = managed.to_stored(face, virtual["managedFields"])
     return stored

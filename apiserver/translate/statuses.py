@@ -6,22 +6,18 @@ import json
 import re
 from typing import Any, Final
 
+from apiserver.translate import finalizers
 from apiserver.translate.face import Face, Faces, Obj, swap_uids
-from apiserver.translate.managed import virtual_finalizer
 from apiserver.translate.objects import to_virtual as object_to_virtual
-from missioncontrol.api.names import Finalizer
 
 _QUOTED_OBJECT = re.compile(r'"(?:\{\\"(?:[^"\\]|\\.)*\})"')
 _BARE_OBJECT = re.compile(r"(?<= is missing in ')\{.*\}(?=')", re.DOTALL)
 NAME_LIMIT: Final = 253
 """Characters of a name in the store, which has the kind of an operation in front of it."""
 _LONG_NAME: Final = re.compile(
-    rf'(metadata\.name: Invalid value: "[^"]*": must be no more than ){NAME_LIMIT}(?= characters)'
+    r'(metadata\.(?:name|generateName): Invalid value: "[^"]*": must be no more than )'
+    rf"{NAME_LIMIT}(?= characters)"
 )
-_STORED_FINALIZER: Final = re.compile(
-    rf'(?<=")(?:{re.escape(Finalizer.STORED_ORPHAN)}|{re.escape(Finalizer.STORED_FOREGROUND_DELETION)})(?=\\?")'
-)
-
 # The rules of our own webhooks are the rules of the kind: to users they come from the API itself.
 _OWN_WEBHOOK: Final = re.compile(
     r'^admission webhook "(?:mutate|validate)\.control-plane\.missioncontrol\.io" denied the request: '
@@ -47,7 +43,7 @@ def text(faces: Faces, face: Face, sentence: Any) -> Any:
     told = face.text(_BARE_OBJECT.sub(lambda found: _bare(faces, face, found[0]), told))
     if face.prefix:
         told = _LONG_NAME.sub(rf"\g<1>{NAME_LIMIT - len(face.prefix)}", told)
-    return told if face.is_view else _STORED_FINALIZER.sub(lambda found: virtual_finalizer(found[0]), told)
+    return told if face.is_view else finalizers.IN_TEXT.sub(lambda found: finalizers.virtual(found[0]), told)
 
 
 def _quoted(faces: Faces, face: Face, quoted: str) -> str:
@@ -96,9 +92,10 @@ def _details(faces: Faces, face: Face, details: Obj) -> Obj:
 def _cause(faces: Faces, face: Face, cause: Obj) -> Obj:
     virtual = dict(cause)
     if "message" in cause:
-        of_name = "metadata.name: " if cause.get("field") == "metadata.name" else ""
+        field = cause.get("field")
+        of_name = f"{field}: " if field in ("metadata.name", "metadata.generateName") else ""
         virtual["message"] = text(faces, face, f"{of_name}{cause['message']}").removeprefix(of_name)
-        if cause.get("field") == "metadata.uid" and isinstance(cause["message"], str):
+        if field == "metadata.uid" and isinstance(cause["message"], str):
             virtual["message"] = swap_uids(virtual["message"], face.uid_version)
     if "field" in cause:
         virtual["field"] = face.field_path(cause["field"])

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver.kinds import FACES, SERVED
-from apiserver.translate import options, patches, statuses, watch
+from apiserver.translate import finalizers, options, patches, statuses, watch
 from apiserver.translate.face import Face, stored_owner_uid
 from apiserver.translate.objects import list_to_virtual, to_stored, to_virtual
 from missioncontrol.api.faces import swap_uid
+from missioncontrol.api.names import Finalizer
 
 CLUSTER = SERVED["missioncontrolclusters"].face
 RESTART = SERVED["rollingrestarts"].face
@@ -24,6 +25,11 @@ V, S = f"{VG}/v1alpha1", f"{SG}/v1alpha1"
 U4, U8, U9 = (f"12345678-1234-{digit}234-8234-123456789abc" for digit in "489")
 
 Obj = dict[str, Any]
+STORED_FINALIZERS = [
+    Finalizer.STORED_ORPHAN,
+    Finalizer.STORED_FOREGROUND_DELETION,
+    f"{Finalizer.STORED_ORPHAN}-of-user",
+]
 
 # --- the invariant ---------------------------------------------------------------------------------
 
@@ -58,6 +64,9 @@ def _references() -> st.SearchStrategy[list[Obj]]:
     return st.lists(st.builds(make, kinds, _uuid, _word), max_size=3, unique_by=lambda each: each["uid"])
 
 
+_FINALIZERS = ["orphan", "foregroundDeletion", "a.b/c", *STORED_FINALIZERS]
+
+
 @st.composite
 def _objects(draw: st.DrawFn, face: Face) -> Obj:
     references = draw(_references())
@@ -65,7 +74,7 @@ def _objects(draw: st.DrawFn, face: Face) -> Obj:
         "name": draw(_word),
         "uid": swap_uid(draw(_uuid), face.uid_version),
         "labels": draw(st.dictionaries(_word, _word, max_size=2)),
-        "finalizers": draw(st.lists(st.sampled_from(["orphan", "foregroundDeletion", "a.b/c"]), unique=True)),
+        "finalizers": draw(st.lists(st.sampled_from(_FINALIZERS), unique=True)),
         "ownerReferences": references,
     }
     spec_fields = draw(st.dictionaries(_word.map("f:{}".format), _fields, max_size=3))
@@ -164,6 +173,41 @@ def test_who_asked_is_shown_in_the_status() -> None:
 def test_propagation_finalizers_hide_from_the_collector_in_the_store() -> None:
     stored = to_stored(FACES, CLUSTER, {"metadata": {"finalizers": ["foregroundDeletion", "x/y"]}})
     assert stored["metadata"]["finalizers"] == ["missioncontrol.io/foreground-deletion", "x/y"]
+
+
+@pytest.mark.parametrize("finalizer", STORED_FINALIZERS)
+def test_a_finalizer_of_a_user_is_never_taken_for_the_collectors(finalizer: str) -> None:
+    kept = finalizers.stored(finalizer)
+    assert kept not in STORED_FINALIZERS[:2]
+    assert finalizers.virtual(kept) == finalizer
+    assert finalizers.IN_TEXT.sub(lambda found: finalizers.virtual(found[0]), f'"{kept}"') == f'"{finalizer}"'
+
+
+@pytest.mark.parametrize(
+    ("there", "named", "owners", "expected"),
+    [
+        (["orphan", "x"], ["fg"], {}, ["orphan", "x", "fg"]),
+        (["fg", "x"], ["orphan", "fg"], {}, ["orphan", "fg", "x"]),
+        (["orphan", "x"], ["orphan", "fg"], {}, ["orphan", "x", "fg"]),
+        (["a", "b", "c"], ["c", "a"], {}, ["b", "c", "a"]),
+        (["a", "b"], ["c"], {"me": ["a", "b"]}, ["c"]),
+        (["a", "b"], ["c"], {"me": ["a", "b"], "another": ["b"]}, ["b", "c"]),
+        (["a"], [], {}, ["a"]),
+    ],
+)
+def test_what_an_apply_makes_of_finalizers(
+    there: list[str], named: list[str], owners: dict[str, list[str]], expected: list[str]
+) -> None:
+    entries = [
+        {
+            "manager": manager,
+            "operation": "Apply",
+            "fieldsV1": {"f:metadata": {"f:finalizers": {".": {}, **{f'v:"{each}"': {} for each in owned}}}},
+        }
+        for manager, owned in owners.items()
+    ]
+    now = {"finalizers": there, "managedFields": entries}
+    assert finalizers.applied(now, {"finalizers": named}, "me") == expected
 
 
 def test_an_owner_that_is_an_operation_is_shown_as_its_own_kind() -> None:
