@@ -360,7 +360,7 @@ def _parse_headers(fields: list[TextField], trusted: Trust) -> _Headers | None:
     gzip = takes_gzip(headers.get("Accept-Encoding", ""))
     return _Headers(
         completed(user),
-        ",".join(headers.getall("Accept", ())),
+        headers.get("Accept", ""),
         gzip,
         headers.get("User-Agent", ""),
         headers.get("X-Forwarded-For", ""),

@@ -1,7 +1,7 @@
 """Which representation a client takes: JSON, a Table, or metadata only.
 
-Clauses of Accept are tried in the client's order, as Kubernetes does; what we do not offer (protobuf,
-CBOR, an unknown `as`) is skipped, and 406 is the answer when nothing is left.
+Clauses of Accept are tried by their weights, as Kubernetes does; what we do not offer (protobuf, CBOR, an
+unknown `as`) is skipped, and 406 is the answer when nothing is left. Of several headers the first counts.
 """
 
 from __future__ import annotations
@@ -47,21 +47,58 @@ JSON = Accepted()
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause of an Accept or Content-Type header."""
+    """One clause of an Accept header."""
 
     media_type: str
     parameters: dict[str, str]
+    weight: float = 1.0
 
 
 def parse_clauses(header: str) -> list[Clause]:
-    """The clauses of a header, in order."""
-    clauses = []
-    for part in header.split(","):
-        media_type, *parameters = (piece.strip() for piece in part.split(";"))
-        if media_type:
-            pairs = (pair.partition("=") for pair in parameters)
-            clauses.append(Clause(media_type, {k.strip().lower(): v.strip().strip('"') for k, _, v in pairs}))
-    return clauses
+    """The clauses of a header in the order in which they are tried; those that are none are passed over."""
+    return _in_order([clause for part in header.split(",") if (clause := _clause(part)) is not None])
+
+
+def _clause(text: str) -> Clause | None:
+    """As Kubernetes reads it: letters count, and so do quotes."""
+    head, *rest = text.strip().split(";")
+    parts = [part.strip() for part in head.split("/")]
+    if parts == ["*"]:
+        parts = ["*", "*"]
+    if len(parts) != 2 or not parts[1]:
+        return None
+    pairs = [pair for pair in (each.split("=") for each in rest) if len(pair) == 2 and pair[1]]
+    parameters = {name.strip(): value.strip() for name, value in pairs}
+    return Clause("/".join(parts), parameters, _weight(parameters.pop("q", "1")))
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _in_order(clauses: list[Clause]) -> list[Clause]:
+    """By weight, and what is told exactly before what is left open; else as they came.
+
+    "Before" is not an order of all clauses (a pair may be so both ways), so the result depends on how they
+    are sorted: by insertion, as Kubernetes does it with few of them.
+    """
+    ordered: list[Clause] = []
+    for clause in clauses:
+        at = len(ordered)
+        while at and _goes_before(clause, ordered[at - 1]):
+            at -= 1
+        ordered.insert(at, clause)
+    return ordered
+
+
+def _goes_before(one: Clause, other: Clause) -> bool:
+    if one.weight > other.weight:
+        return True
+    (type_, subtype), (other_type, other_subtype) = one.media_type.split("/"), other.media_type.split("/")
+    return (type_ != "*" and other_type == "*") or (subtype != "*" and other_subtype == "*")
 
 
 @lru_cache(maxsize=512)
@@ -90,11 +127,13 @@ def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:
     yaml = clause.media_type == "application/yaml"
     if not yaml and clause.media_type not in _JSON_PATTERNS:
         return None
-    wanted = clause.parameters.get("as")
-    if wanted is None:
+    said = clause.parameters
+    if said.get("stream", "watch") != "watch" or (yaml and "stream" in said) or said.get("sv", "v1") != "v1":
+        return None
+    if not said.keys() & {"as", "g", "v"}:
         return Accepted(yaml=True) if yaml else JSON
-    version = clause.parameters.get("v", "")
-    if clause.parameters.get("g") != _META_GROUP or version not in _META_VERSIONS:
+    wanted, version = said.get("as", ""), said.get("v", "")
+    if said.get("g") != _META_GROUP or version not in _META_VERSIONS:
         return None
     for shape in shapes:
         if shape is not Shape.OBJECT and shape.value == wanted:

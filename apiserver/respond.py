@@ -49,12 +49,12 @@ def many(call: Call, columns: Columns, listed: Obj) -> web.Response:
 
 def accept(call: Call, shapes: frozenset[Shape]) -> Accepted:
     """What the request's Accept header asks for among these shapes."""
-    return negotiate.accept(",".join(call.headers.getall("Accept", ())), shapes)
+    return negotiate.accept(call.headers.get("Accept", ""), shapes)
 
 
 def accept_stream(call: Call) -> Accepted:
     """What the Accept header of a watch asks for."""
-    return negotiate.accept_stream(",".join(call.headers.getall("Accept", ())))
+    return negotiate.accept_stream(call.headers.get("Accept", ""))
 
 
 def as_table(
