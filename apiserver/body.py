@@ -92,7 +92,8 @@ def object_type(content_type: str | None) -> str:
 
 def patch_type(content_type: str | None) -> str:
     """The kind of a patch, or 415. Strategic merge patches are for built-in types only, as with a CRD."""
-    kind = media_type(content_type)
+    # kube-apiserver compares what stands before the first semicolon, letter by letter
+    kind = (content_type or "").partition(";")[0]
     if kind not in PATCH_TYPES:
         raise unsupported_media_type(PATCH_TYPES)
     return kind

@@ -34,6 +34,8 @@ _SUBRESOURCES: Final[dict[str, dict[str, Handler]]] = {
     "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
     "cancel": {"create": operations.cancel},
 }
+_JUDGE_NAMES: Final = frozenset({write.create, operations.create, write.update})
+"""What is created is named by its body alone, and in an update the body's name is looked at first."""
 _METHODS: Final = {
     "get": "GET",
     "list": "GET",
@@ -52,9 +54,8 @@ async def dispatch(context: Context, call: Call) -> web.StreamResponse:
     served = SERVED.get(info.resource)
     if served is None or (info.group, info.version) != (GROUP, VERSION) or not _is_place(served, info):
         return no_page(call)
-    for what, name in (("Namespace", info.namespace), ("Name", info.name)):
-        if why := complaint(name):
-            raise bad_request(f'{what} parameter invalid: "{name}": {why}')
+    if why := complaint(info.namespace):
+        raise bad_request(f'Namespace parameter invalid: "{info.namespace}": {why}')
     resource = served.info.resource
     handlers = _handlers(served, info)
     if handlers is None:
@@ -63,6 +64,8 @@ async def dispatch(context: Context, call: Call) -> web.StreamResponse:
     if handler is None:
         allowed = {_METHODS[verb] for verb in handlers}
         raise method_not_allowed(resource, info.verb if info.verb in _METHODS else "", allowed)
+    if handler not in _JUDGE_NAMES and (why := complaint(info.name)):
+        raise bad_request(f'Name parameter invalid: "{info.name}": {why}')
     if info.verb in ("update", "patch") and not info.name:
         if info.verb == "patch":
             patch_type(call.headers.get("Content-Type"))

@@ -52,12 +52,13 @@ PATHS = frozenset({"/apis", *_FIXED})
 
 def answer(call: Call) -> web.Response:
     """The document of a path in PATHS."""
-    if call.info.method not in ("GET", "HEAD"):
+    path = _path(call)
+    # as for custom resources, the list of resources is the answer to whatever is asked there
+    if call.info.method not in ("GET", "HEAD") and path != f"/apis/{GROUP_VERSION}":
         raise failure(
             405, "the server does not allow this method on the requested resource", headers={"Allow": "GET"}
         )
-    path = _path(call)
-    header = ",".join(call.headers.getall("Accept", ())) or "application/json"
+    header = call.headers.get("Accept", "") or "application/json"
     document = _negotiated(path, parse_clauses(header))
     headers = {"ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
     if path.startswith("/apis/"):

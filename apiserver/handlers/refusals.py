@@ -14,6 +14,7 @@ from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers.read import object_path
 from apiserver.kinds import FACES, GROUP, Served
+from apiserver.requestinfo import complaint
 from apiserver.status import Failure, bad_request, invalid
 from apiserver.storage import WRITE_PARAMETERS
 from apiserver.translate.objects import to_stored
@@ -34,12 +35,15 @@ async def of_body(
     if isinstance(body, bytes) and _hurts(problem, body):
         return problem
     method = _METHODS[call.info.verb]
-    path = (
-        served.info.stored.path(call.info.namespace or None)
-        if method == "POST"
-        else object_path(call, served)
-    )
-    query = [*call.pick([*WRITE_PARAMETERS, "fieldManager", "force"]), ("dryRun", "All")]
+    if method == "POST":
+        path = served.info.stored.path(call.info.namespace or None)
+    elif complaint(call.info.name):
+        return problem  # it would lead elsewhere
+    else:
+        path = object_path(call, served)
+    query = call.pick([*WRITE_PARAMETERS, "fieldManager", "force"])
+    if not call.dry_run:  # what was asked for is quoted when it is refused
+        query.append(("dryRun", "All"))
     kept = len(call.warnings)
     try:
         await context.store.write(

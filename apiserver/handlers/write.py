@@ -19,7 +19,8 @@ from apiserver.handlers import collector, refusals
 from apiserver.handlers.read import object_path
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import SINGLE
-from apiserver.status import Failure
+from apiserver.requestinfo import complaint
+from apiserver.status import Failure, bad_request
 from apiserver.storage import WRITE_PARAMETERS, Reply
 from apiserver.translate import patches
 from apiserver.translate.face import Obj
@@ -90,10 +91,24 @@ async def update(context: Context, call: Call, served: Served) -> web.StreamResp
     """PUT of an object or its status."""
     respond.accept(call, SINGLE)
     body = await read_object(context, call, served)
+    _check_name(call, body)
     stored = to_stored(FACES, served.face, body)
     path = object_path(call, served)
     reply = await collector.write(context, call, served, "PUT", path, body=stored, query=write_query(call))
     return _written(call, served, reply)
+
+
+def _check_name(call: Call, body: Obj) -> None:
+    """A name in the path that is none never gets to the store, whose path it would be a part of."""
+    url = call.info.name
+    why = complaint(url)
+    if not why:
+        return
+    metadata = body.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if name and name != url:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({url})")
+    raise bad_request(f'Name parameter invalid: "{url}": {why}')
 
 
 async def patch(context: Context, call: Call, served: Served) -> web.StreamResponse:

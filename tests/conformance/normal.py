@@ -30,7 +30,7 @@ _VERSION_LINE = re.compile(r' *resourceVersion: "([1-9]\d*)"')
 _TOKEN = re.compile(r"(continue(?:=|: ))eyJ[\w-]+")
 _LIST_IN_YAML = re.compile(r'(?m)(^  continue: .*\n  resourceVersion: ")\d+')
 _HTTP_DATE = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
-_GENERATED = re.compile(r"(-gen-?)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+_GENERATED = re.compile(r"(gen[-.]*|e{20,}[-.]*)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 
 
 class Normal:

@@ -126,6 +126,19 @@ PARTIAL = f"application/vnd.kubernetes.protobuf;{_AS},application/json;{_AS},app
             id="an unknown version is skipped",
         ),
         pytest.param("application/cbor,application/json;q=0.1", SINGLE, negotiate.JSON, id="CBOR is skipped"),
+        pytest.param(
+            "application/json;q=0.1,application/yaml;q=0.9", SINGLE, Accepted(yaml=True), id="weights count"
+        ),
+        pytest.param("*/*,application/yaml;q=0.1", SINGLE, Accepted(yaml=True), id="the exact goes first"),
+        pytest.param(
+            "application/json;q=x,application/yaml;q=0.1", SINGLE, Accepted(yaml=True), id="no weight is 0"
+        ),
+        pytest.param("a/b/c,application,*", SINGLE, negotiate.JSON, id="a star alone is anything"),
+        pytest.param(
+            'application/json;as="Table";v=v1;g=meta.k8s.io,*/*', LIST, negotiate.JSON, id="quotes count"
+        ),
+        pytest.param("application/json;AS=Table;q=1", LIST, negotiate.JSON, id="letters count"),
+        pytest.param("application/json;as=;q=1", LIST, negotiate.JSON, id="an empty parameter is none"),
     ],
 )  # fmt: skip
 def test_accept(header: str, shapes: frozenset[Shape], expected: Accepted) -> None:
@@ -138,6 +151,11 @@ def test_accept(header: str, shapes: frozenset[Shape], expected: Accepted) -> No
         "application/vnd.kubernetes.protobuf",
         "text/html",
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+        "application/json;v=v1;g=meta.k8s.io",
+        "application/json;stream=other",
+        "application/yaml;stream=watch",
+        ",",
+        "a/b/c",
     ],
 )
 def test_what_cannot_be_served_is_406(header: str) -> None:
@@ -362,10 +380,45 @@ def test_timeouts(text: str | None, seconds: float) -> None:
     assert budget.of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["5", "x", "5 s", "s", "1s1", "1d", "٣s"])
-def test_timeouts_that_are_none(text: str) -> None:
-    with pytest.raises(Failure):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("5", "missing unit in"),
+        ("1s1", "missing unit in"),
+        ("1.5.5s", "missing unit in"),
+        ("1d", 'unknown unit "d" in'),
+        ("-1h2x", 'unknown unit "x" in'),
+        ("5 s", 'unknown unit " s" in'),
+        ("x", "invalid"),
+        ("s", "invalid"),
+        (".s", "invalid"),
+        ("٣s", "invalid"),
+    ],
+)
+def test_timeouts_that_are_none(text: str, problem: str) -> None:
+    with pytest.raises(Failure, match=re.escape(f'time: {problem} duration "{text}"')):
         budget.of(text)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/merge-patch+json", "application/merge-patch+json"),
+        ("application/merge-patch+json; charset=odd;;", "application/merge-patch+json"),
+        ("APPLICATION/MERGE-PATCH+JSON", None),
+        ("application/merge-patch+json ;q=1", None),
+        ("application/json", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_type_of_a_patch_is_compared_letter_by_letter(content_type: str | None, kind: str | None) -> None:
+    if kind is not None:
+        assert body.patch_type(content_type) == kind
+        return
+    with pytest.raises(Failure) as caught:
+        body.patch_type(content_type)
+    assert caught.value.code == 415
 
 
 def test_managers_come_from_user_agents() -> None:
