@@ -34,6 +34,7 @@ from apiserver.watchcache.cache import WatchCache
 from missioncontrol.api.names import Component
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import ClusterConfig
+from missioncontrol.serving import memory
 from missioncontrol.serving.health import Check
 from missioncontrol.serving.http import ProbeServer
 from missioncontrol.serving.run import Supervisor
@@ -80,6 +81,7 @@ async def serve(
 ) -> None:
     """Serve until `stop`, then drain. `started` is told the port once everything listens."""
     documents.warm()
+    memory.keep_what_is_there()
     tls = ServerTLS(
         settings.tls_cert_file,
         settings.tls_private_key_file,

@@ -28,6 +28,15 @@ async def end():
 
 STORIES = {
     "returning is success": ("async def main(stop): pass", 0, ""),
+    "what was there at the beginning is no work for the collector": (
+        """
+import gc
+async def main(stop):
+    assert len(gc.get_objects()) < 2000 < gc.get_freeze_count()
+""",
+        0,
+        "",
+    ),
     "an error is failure with its reason": ("main = lambda stop: fail()", 1, "no more paper"),
     "a task that fails ends the program": (
         """
