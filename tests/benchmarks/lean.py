@@ -6,6 +6,7 @@ HTTP/1.1 over TLS with keep-alive: the requests are made beforehand, of the answ
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -141,6 +142,16 @@ class Clients:
         )
         received = sum(connection.received for connection in self._connections)
         return Result(len(latencies), time.perf_counter() - began, latencies, received)
+
+    async def ask(self, requests: Iterator[bytes], number: int, expected: int) -> list[float]:
+        """So many requests one after the other; the seconds that each took."""
+        latencies: list[float] = []
+        for request in itertools.islice(requests, number):
+            began = time.perf_counter()
+            status = await self._connections[0].ask(request)
+            latencies.append(time.perf_counter() - began)
+            assert status == expected, (status, bytes(self._connections[0].body))
+        return latencies
 
     async def close(self) -> None:
         for connection in self._connections:

@@ -1,7 +1,7 @@
 """The aggregated API through kube-apiserver, and a CRD of the same shape: same client, same objects, one run.
 
 What counts is the ratio of the two; the machine's speed is in neither. `BENCHMARK_SECONDS` is the length of
-one measurement, `BENCHMARK_ONLY` parts of the names of those to make, with commas.
+one measurement, `BENCHMARK_ONLY` parts of the names of the rows to make, with commas.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import uvloop
@@ -27,13 +28,15 @@ import yaml
 
 from missioncontrol.api import resources as r
 from missioncontrol.api.emit.crds import crds
+from missioncontrol.api.names import REQUESTER_EXTRA, Component
 from missioncontrol.api.resources import Resource
 from missioncontrol.local.control_plane import ControlPlane, Programs
 from tests.benchmarks.hooks import Hooks
 from tests.benchmarks.lean import Clients, Result, Target, Watcher, load
 from tests.benchmarks.usage import Usage
+from tests.benchmarks.ways import in_turn, told
 from tests.installing import established
-from tests.servers import Facade, serving
+from tests.servers import Facade, client_context, serving
 from tests.waiting import eventually
 
 Obj = dict[str, Any]
@@ -111,6 +114,28 @@ class Bench:
     def arms(self) -> tuple[Arm, Arm]:
         return self.native, self.virtual
 
+    @property
+    def ways(self) -> dict[str, Arm]:
+        """The ways of a write: natively, to us, to us as kube-apiserver asks, to our store as we ask."""
+        facade, plane = self.facade, self.facade.plane
+        context = client_context(facade, plane.front_proxy_client)
+        headers = "X-Remote-User: benchmark\r\nX-Remote-Group: benchmark\r\n"
+        headers += "X-Remote-Group: system:authenticated\r\nX-Forwarded-Uri: /\r\n"
+        front = Target("127.0.0.1", facade.port, context, headers)
+        with facade.admin as admin:
+            token = admin.issue_token("mission-control", Component.APISERVER.value, lifetime=86400)
+        account = f"system:serviceaccount:mission-control:{Component.APISERVER}"
+        headers = f"Authorization: Bearer {token}\r\nImpersonate-User: {account}\r\n"
+        headers += f"Impersonate-Extra-{quote(REQUESTER_EXTRA, safe='')}: benchmark\r\n"
+        anonymous = ssl.create_default_context(cafile=str(plane.ca_file))
+        store = Target("127.0.0.1", self.native.target.port, anonymous, headers)
+        return {
+            "native": self.native,
+            "ours": self.virtual,
+            "ours, asked directly": Arm(self.virtual.kind, front),
+            "our store": Arm(r.STORED_CLUSTERS, store),
+        }
+
 
 @pytest.fixture(scope="module")
 def bench(
@@ -126,7 +151,8 @@ def bench(
         admin.apply(r.CLUSTER_ROLE_BINDINGS.path(None, "benchmark"), _everything("benchmark"))
         definition = _native_definition()
         admin.apply(r.CRDS.path(None, definition["metadata"]["name"]), definition)
-        eventually(lambda: established(admin, definition["metadata"]["name"]), "the native kind is served")
+        name = definition["metadata"]["name"]
+        eventually(lambda: established(admin, name), "the native kind is served", timeout=90)
     with serving(plane, binaries, folder) as facade, Hooks(folder) as hooks:
         with plane.admin_client() as admin:
             for configuration in hooks.configurations([NATIVE, r.STORED_CLUSTERS]):
@@ -195,9 +221,14 @@ def _report(bench: Bench) -> None:
 Requests = Callable[[Arm], Iterator[bytes]]
 
 
-def _asked_for(name: str) -> None:
-    if not any(part in name for part in ONLY):
-        pytest.skip("not asked for")
+ROWS: list[str] = []
+
+
+def rows(name: str) -> pytest.MarkDecorator:
+    """Rows of this name are measured here. What was not asked for is skipped before anything starts."""
+    ROWS.append(name)
+    asked_for = any(part.lower() in name.lower() for part in ONLY)
+    return pytest.mark.skipif(not asked_for, reason="not asked for")
 
 
 class Measured:
@@ -229,7 +260,6 @@ class Measured:
 
 async def compare(bench: Bench, name: str, requests: Requests, *, clients: int, expected: int = 200) -> None:
     """Both arms in turn, again and again, so that other work on the machine meets both alike."""
-    _asked_for(name)
     opened = [await Clients.open(arm.target, clients) for arm in bench.arms]
     measured = Measured()
     streams = [requests(arm) for arm in bench.arms]
@@ -286,16 +316,19 @@ def applying(arm: Arm) -> Iterator[bytes]:
         yield arm.target.send("PATCH", path, json.dumps(document).encode(), "application/apply-patch+yaml")
 
 
+@rows("GET of one object")
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_get_of_one_object(bench: Bench, clients: int) -> None:
     bench.runner.run(compare(bench, "GET of one object", hot, clients=clients))
 
 
+@rows("GET of 1,000 objects")
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_get_of_different_objects(bench: Bench, clients: int) -> None:
     bench.runner.run(compare(bench, "GET of 1,000 objects", different, clients=clients))
 
 
+@rows("LIST, resourceVersion=0")
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_list_of_any_age(bench: Bench, clients: int) -> None:
     bench.runner.run(
@@ -303,47 +336,47 @@ def test_list_of_any_age(bench: Bench, clients: int) -> None:
     )
 
 
+@rows("LIST, the latest")
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_list_of_the_latest(bench: Bench, clients: int) -> None:
     bench.runner.run(compare(bench, "LIST, the latest", listing(), clients=clients))
 
 
+@rows("LIST as Table, the latest")
 @pytest.mark.parametrize("clients", CLIENTS)
 def test_list_as_table(bench: Bench, clients: int) -> None:
     bench.runner.run(compare(bench, "LIST as Table, the latest", listing(accept=TABLE), clients=clients))
 
 
-@pytest.mark.parametrize("clients", [1, *CLIENTS])
+@rows("CREATE")
+@pytest.mark.parametrize("clients", CLIENTS)
 def test_create(bench: Bench, clients: int) -> None:
-    bench.runner.run(_timed(bench, "CREATE", creating, clients=clients, expected=201))
+    bench.runner.run(compare(bench, "CREATE", creating, clients=clients, expected=201))
 
 
-@pytest.mark.parametrize("clients", [1, *CLIENTS])
+@rows("apply")
+@pytest.mark.parametrize("clients", CLIENTS)
 def test_apply(bench: Bench, clients: int) -> None:
-    bench.runner.run(_timed(bench, "apply", applying, clients=clients, expected=200))
+    bench.runner.run(compare(bench, "apply", applying, clients=clients))
 
 
-async def _timed(bench: Bench, name: str, requests: Requests, *, clients: int, expected: int) -> None:
-    if clients > 1:
-        await compare(bench, name, requests, clients=clients, expected=expected)
-        return
-    _asked_for(name)
-    opened = [await Clients.open(arm.target, 1) for arm in bench.arms]
-    latencies: list[list[float]] = [[], []]
-    try:
-        for _ in range(TURNS):
-            for number, arm in enumerate(bench.arms):
-                result = await opened[number].run(requests(arm), seconds=SECONDS / TURNS, expected=expected)
-                latencies[number] += result.latencies
-    finally:
-        for each in opened:
-            await each.close()
-    native, ours = (sorted(each)[len(each) // 2] * 1000 for each in latencies)
-    print(f"\n{name}, one client: {native:.1f} ms / {ours:.1f} ms, {ours - native:.1f} ms more")
+@rows("one client")
+@pytest.mark.parametrize(
+    ("name", "requests", "expected"), [("CREATE", creating, 201), ("apply", applying, 200)]
+)
+def test_one_client(bench: Bench, name: str, requests: Requests, expected: int) -> None:
+    """How much longer a write takes, and where: each way there is to the same store, in turn."""
+    pids = {**{each: bench.facade.plane.processes[each].pid for each in ("kube-apiserver", "etcd")}}
+    pids |= {"ours": bench.facade.pid, "webhooks": bench.hooks.pid}
+    ways = {way: (arm.target, requests(arm)) for way, arm in bench.ways.items()}
+    measured = bench.runner.run(in_turn(ways, pids, seconds=SECONDS * 4, expected=expected))
+    print(f"\n{name}, one client")
+    for line in told(measured):
+        print(line)
 
 
+@rows("events")
 def test_watch_fan_out(bench: Bench) -> None:
-    _asked_for("watch")
     bench.runner.run(_fan_out(bench))
 
 
@@ -362,7 +395,7 @@ async def _fan_out(bench: Bench) -> None:
                 await finished
             told = WATCHERS * EVENTS
             measured.add(number, Result(told, time.perf_counter() - began(), [], told), bench.cpu() - before)
-    _note(bench, f"watch, events to {WATCHERS} watchers", measured)
+    _note(bench, f"events to {WATCHERS} watchers", measured)
 
 
 def _statuses(target: Target, kind: Resource) -> list[bytes]:
