@@ -178,11 +178,13 @@ def _forget_managers(document: Obj) -> None:
 
 
 def _name(event: Obj, document: Any) -> None:
-    """The name that a create gives, which the path does not have."""
+    """The name that a create gives, which the path does not have, and which object of that name it is."""
     metadata = document.get("metadata") if isinstance(document, dict) else None
     reference = event.get("objectRef")
     if not isinstance(metadata, dict) or not isinstance(reference, dict) or document.get("kind") == "Status":
         return
+    if metadata.get("name") != reference.get("name", metadata.get("name", "")):
+        return  # a list, or what was made of another kind
     for key in ("name", "uid", "resourceVersion"):
         if key not in reference and isinstance(metadata.get(key), str) and metadata[key]:
             reference[key] = metadata[key]

@@ -136,6 +136,31 @@ def test_a_name_that_the_path_does_not_have_comes_from_the_answer() -> None:
     assert (event["objectRef"]["uid"], event["objectRef"]["resourceVersion"]) == ("u", "3")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "answer"),
+    [
+        (
+            "POST",
+            "missioncontrolclusters/b/backup",
+            {"kind": "Backup", "metadata": {"name": "x", "uid": "u"}},
+        ),
+        ("DELETE", "backups", {"kind": "BackupList", "metadata": {"resourceVersion": "3"}, "items": []}),
+    ],
+    ids=["what a subresource makes", "a list"],
+)
+def test_what_was_asked_for_is_not_told_by_what_is_something_else(
+    method: str, path: str, answer: dict[str, Any]
+) -> None:
+    subject, memory = auditor()
+    asked = call(method, f"{GV}/namespaces/a/{path}")
+    trail = subject.trail(asked, ALICE, "id-1", 0)
+    assert trail is not None
+    trail.ended(web.Response(status=200, body=json.dumps(answer).encode()), None)
+    (event,) = memory.events
+    assert not event["objectRef"].keys() & {"uid", "resourceVersion"}
+    assert event["objectRef"].get("name") in (None, "b")
+
+
 def test_bodies_that_are_none_and_bodies_that_are_too_long() -> None:
     subject, memory = auditor(limit=2000)
     for body, failed in ((b"{broken", bad_request("x")), (b'{"a": "%s"}' % (b"x" * 3000), None)):
