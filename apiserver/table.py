@@ -85,10 +85,10 @@ def partial(item: Obj, accepted: Accepted) -> Obj:
 
 
 def partial_list(items: Iterable[Obj], metadata: Obj, accepted: Accepted) -> Obj:
-    """The metadata of the objects of a list."""
+    """The metadata of the objects of a list. As in Kubernetes no token is left out, and no items are null."""
     return {
         "kind": "PartialObjectMetadataList",
         "apiVersion": f"meta.k8s.io/{accepted.version}",
-        "metadata": metadata,
-        "items": [partial(item, accepted) for item in items],
+        "metadata": {key: value for key, value in metadata.items() if key != "continue" or value},
+        "items": [partial(item, accepted) for item in items] or None,
     }

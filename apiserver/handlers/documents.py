@@ -52,12 +52,11 @@ PATHS = frozenset({"/apis", *_FIXED})
 
 def answer(call: Call) -> web.Response:
     """The document of a path in PATHS."""
-    path = _path(call)
-    # as for custom resources, the list of resources is the answer to whatever is asked there
-    if call.info.method not in ("GET", "HEAD") and path != f"/apis/{GROUP_VERSION}":
+    if call.info.method not in ("GET", "HEAD"):
         raise failure(
             405, "the server does not allow this method on the requested resource", headers={"Allow": "GET"}
         )
+    path = _path(call)
     header = call.headers.get("Accept", "") or "application/json"
     document = _negotiated(path, parse_clauses(header))
     headers = {"ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}

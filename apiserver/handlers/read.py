@@ -159,8 +159,11 @@ def _form(call: Call, served: Served, shapes: frozenset[Shape]) -> Form:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is what kube-apiserver takes for a version or a limit without a word."""
-    return text.isascii() and text.isdigit() and len(text) < 20
+    """Whether a text is what kube-apiserver takes for a version or a limit without a word.
+
+    Of longer ones some are too large: the store knows which.
+    """
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def object_path(call: Call, served: Served) -> str:

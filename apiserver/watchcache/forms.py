@@ -83,8 +83,8 @@ def _item(form: Form, pieces: Pieces, now: datetime) -> Parts:
 
 def collection(form: Form, items: Iterable[Parts], version: int) -> Parts:
     """A list of items at a version."""
-    # an empty token is what kube-apiserver says of whole lists, too; its Tables leave it out
-    token = {} if form.is_table else {"continue": ""}
+    # an empty token is what kube-apiserver says of whole lists, too; its other shapes leave it out
+    token = {"continue": ""} if form.shape is Shape.OBJECT else {}
     metadata = orjson.dumps({**token, "resourceVersion": str(version)})
     parts: Parts = [_collection_head(form), metadata]
     parts.append(b',"rows":[' if form.is_table else b',"items":[')
@@ -94,6 +94,8 @@ def collection(form: Form, items: Iterable[Parts], version: int) -> Parts:
             parts.append(b",")
         between = True
         parts += one
+    if not between and form.shape is Shape.METADATA:
+        return [*parts[:-1], b',"items":null}\n']
     parts.append(b"]}\n")
     return parts
 

@@ -74,6 +74,12 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         places="headers.Allow",
     ),
     Difference(
+        what="The list of the group's resources is only read; anything else is 405.",
+        reason="As with built-in kinds. A custom resource's is the answer to whatever is asked there.",
+        cases="errors/other methods and headers/*",
+        requests="*the list of resources*",
+    ),
+    Difference(
         what="An object that is being deleted already takes no other policy that needs a finalizer.",
         reason="The finalizers of the garbage collector stand under other names on the stored object, and a "
         "custom resource takes no new ones then. A policy that is waited for can be taken back.",
@@ -168,6 +174,13 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     Difference(
         what="`as=PartialObjectMetadataList` for a single object is 406, before anything is done.",
         reason="A custom resource does what was asked, writes included, and then answers 500.",
+        cases="writes/representations of writes/*",
+        requests="*as=PartialObjectMetadataList*",
+    ),
+    Difference(
+        what="The same, of the objects of a watch.",
+        reason="As above.",
+        cases="watch/odd watches/*",
         requests="*as=PartialObjectMetadataList*",
     ),
     Difference(

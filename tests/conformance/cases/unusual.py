@@ -349,9 +349,9 @@ rows(
             "OPTIONS", api.at("a"), headers={"Origin": "https://x", "Access-Control-Request-Method": "PUT"}
         ),
         "OPTIONS of no resource": lambda api: api.send("OPTIONS", f"{api.arm.base}/nopes"),
-        "OPTIONS of the group": lambda api: api.send("OPTIONS", api.arm.base),
-        "POST of the group": lambda api: api.send("POST", api.arm.base, body={}),
-        "DELETE of the group": lambda api: api.send("DELETE", api.arm.base),
+        "POST to the list of resources": lambda api: api.send("POST", api.arm.base, body={}),
+        "DELETE of the list of resources": lambda api: api.send("DELETE", api.arm.base),
+        "OPTIONS of the list of resources": lambda api: api.send("OPTIONS", api.arm.base),
         "POST of a status": lambda api: api.send("POST", api.at("a", "status"), body={}),
         "DELETE of a scale": lambda api: api.send("DELETE", api.at("a", "scale")),
         "a subresource that is none": lambda api: api.send("GET", api.at("a", "nope")),

@@ -142,7 +142,7 @@ async def _list(way: Proxy, path: str, chance: random.Random) -> dict[str, int]:
     assert status == 200, listed
     metadata = [row["object"]["metadata"] for row in listed["rows"]] if "rows" in listed else None
     if metadata is None:
-        metadata = [item["metadata"] for item in listed["items"]]
+        metadata = [item["metadata"] for item in listed["items"] or ()]
     versions = {each["name"]: int(each["resourceVersion"]) for each in metadata}
     assert all(version <= int(listed["metadata"]["resourceVersion"]) for version in versions.values())
     return versions
