@@ -159,7 +159,10 @@ class Controller:
             queue.shut_down()
 
     async def _worker(self, queue: WorkQueue[Key]) -> None:
-        while True:
+        worker = asyncio.current_task()
+        # A reconcile that is cancelled may end with another error, of what it still wanted to do. Were the
+        # cancellation lost with that, this would go on for ever, and nobody could lead again.
+        while worker is not None and not worker.cancelling():
             try:
                 key, waited = await queue.get()
             except ShutDown:

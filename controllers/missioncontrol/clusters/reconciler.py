@@ -28,6 +28,7 @@ from controllers.runtime.outcome import Done, Key, Outcome, RequeueAfter
 from missioncontrol.api.names import Annotation, EventReason, Finalizer, Label, Phase, Reason
 from missioncontrol.api.resources import STORED_CLUSTERS, STORED_DATACENTERS
 from missioncontrol.kube.client import Client
+from missioncontrol.kube.errors import KubeError
 
 PENDING_SECONDS = 1.0
 WAITING_SECONDS = 10.0
@@ -62,13 +63,17 @@ class Clusters:
         views = [view(snapshot, rollout, each) for each in cluster.datacenters]
         status = cluster_status(snapshot, rollout, views, objection, now=stamp(datetime.now(UTC)))
         accepted = {str(each["name"]) for each in status["datacenters"]}
+        failure: KubeError | None = None
         try:
             for each in views:
                 if each.datacenter.name in accepted:
                     await self._tell_datacenter(snapshot, each)
-        finally:
-            # Last: who waited for the cluster to be Ready finds its datacenters so, too.
-            await self._tell(cluster, status)
+        except KubeError as error:
+            failure = error
+        # Last: who waited for the cluster to be Ready finds its datacenters so, too.
+        await self._tell(cluster, status)
+        if failure is not None:
+            raise failure
         if objection is not None:
             # a missing Secret is not watched for
             wait = objection.reason in (Reason.WAITING, Reason.INVALID_SPEC)

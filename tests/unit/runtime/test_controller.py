@@ -96,6 +96,31 @@ async def test_a_reconcile_that_takes_too_long_is_ended_and_tried_again() -> Non
         await until(lambda: tries == 2)
 
 
+async def test_who_is_cancelled_ends_whatever_the_reconcile_makes_of_it() -> None:
+    begun = asyncio.Event()
+
+    async def reconcile(_: Key) -> Outcome:
+        if begun.is_set():
+            return Done()
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # as a write says that it may not go out any more
+            raise LeaseLost("not the leader") from None
+        return Done()
+
+    controller = Controller("c", reconcile, workers=2)
+    controller.join(HOME)
+    work = asyncio.create_task(controller.work(HOME))
+    controller.enqueue(ONE)
+    await begun.wait()
+    work.cancel()
+    done, _ = await asyncio.wait((work,), timeout=5)
+    assert done, "it goes on working, and nobody else could begin"
+    assert work.cancelled()
+
+
 async def test_one_cluster_that_hangs_delays_no_other() -> None:
     seen: list[Key] = []
 
