@@ -202,6 +202,11 @@ class Datacenter:
         return f"{self.resource_name}-keystore"
 
     @property
+    def keystore_secrets(self) -> tuple[str, ...]:
+        """Both, where the configuration names that key store."""
+        return (self.ca_secret, self.keystore_secret) if self.has_legacy_keystore else ()
+
+    @property
     def merged_config_secret(self) -> str:
         """The Secret that holds the whole configuration, where the user's part comes from a Secret."""
         return f"{names.cleanup_for_kubernetes(self.spec.cluster_name)}-{self.resource_name}-config"

@@ -196,7 +196,7 @@ def _objects(datacenter: Datacenter, caches: Caches) -> dict[tuple[str, str], Ex
         datacenter.merged_config_secret,
         *(user.secret_name for user in datacenter.spec.users),
         *((datacenter.spec.config_secret,) if datacenter.spec.config_secret else ()),
-        *((datacenter.ca_secret, datacenter.keystore_secret) if datacenter.has_legacy_keystore else ()),
+        *datacenter.keystore_secrets,
     )
     found: dict[tuple[str, str], Existing] = {}
 

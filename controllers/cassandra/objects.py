@@ -39,9 +39,8 @@ class ObjectWriter:
         foreign = await _at_once(self._is_foreign(each) for each in wanted)
         # the seed service belongs to the whole cluster: whichever datacenter came first made it
         missing = [each for each, taken in zip(wanted, foreign, strict=True) if not taken]
-        racks = [each for each in missing if each.resource == STATEFUL_SETS]
-        await _at_once(self._make(each) for each in racks)
-        await _at_once(self._make(each) for each in missing if each not in racks)
+        await _at_once(self._make(each) for each in missing if each.resource == STATEFUL_SETS)
+        await _at_once(self._make(each) for each in missing if each.resource != STATEFUL_SETS)
 
     async def _make(self, action: ApplyObject) -> None:
         await write(self._client, action.resource, dict(action.body))

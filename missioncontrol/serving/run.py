@@ -17,6 +17,8 @@ from typing import Any, NoReturn, Self
 
 import uvloop
 
+from missioncontrol.serving import memory
+
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 25.0
@@ -75,10 +77,7 @@ def run(
     main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, grace: float = GRACE_SECONDS
 ) -> NoReturn:
     """Run a program and exit: 0 after it returned, 1 after it failed or did not stop in time."""
-    # Modules, classes and schemas are tens of thousands of objects that stay: a collection that went through
-    # all of them would hold everything up for tens of milliseconds, again and again.
-    gc.collect()
-    gc.freeze()
+    memory.keep_what_is_there()
     gc.set_threshold(YOUNG)
     try:
         code = uvloop.run(_main(main, grace=grace))

@@ -83,7 +83,7 @@ def decide_deletion(snapshot: Snapshot) -> Plan:
     secrets = (
         datacenter.superuser_secret,
         *(user.secret_name for user in datacenter.spec.users),
-        *((datacenter.ca_secret, datacenter.keystore_secret) if datacenter.has_legacy_keystore else ()),
+        *datacenter.keystore_secrets,
     )
     last: tuple[Action, ...] = (ForgetSecrets(secrets), RemoveFinalizer())
     if datacenter.annotated(Annotation.DELETE_PVC, "false"):

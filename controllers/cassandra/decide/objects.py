@@ -109,10 +109,8 @@ def _superuser(snapshot: Snapshot) -> Iterator[Action]:
 
 
 def _keystores(snapshot: Snapshot) -> Iterator[Action]:
-    datacenter = snapshot.datacenter
-    names = (datacenter.ca_secret, datacenter.keystore_secret)
-    there = all((SECRETS.kind, name) in snapshot.objects for name in names)
-    if datacenter.has_legacy_keystore and not there:
+    names = snapshot.datacenter.keystore_secrets
+    if any((SECRETS.kind, name) not in snapshot.objects for name in names):
         yield CreateKeystores()
 
 

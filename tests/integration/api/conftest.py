@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from missioncontrol.api.emit.crds import crds
-from missioncontrol.api.resources import CRDS, Resource
+from missioncontrol.api.resources import Resource
 from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane
-
-_DEADLINE_SECONDS = 30.0
+from tests.installing import install
 
 Document = dict[str, Any]
 
@@ -27,23 +25,8 @@ def all_crds() -> list[Document]:
 def kinds(control_plane: ControlPlane) -> ControlPlane:
     """The control plane, once it serves every kind."""
     with control_plane.admin_client() as client:
-        for document in all_crds():
-            client.apply(CRDS.path(name=document["metadata"]["name"]), document)
-        for document in all_crds():
-            _wait_established(client, document["metadata"]["name"])
+        install(client, *all_crds())
     return control_plane
-
-
-def _wait_established(client: AdminClient, name: str) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    conditions: list[Document] = []
-    while time.monotonic() < deadline:
-        # null in a definition that was made a moment ago
-        conditions = client.get(CRDS.path(name=name)).get("status", {}).get("conditions") or []
-        if any(found["type"] == "Established" and found["status"] == "True" for found in conditions):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{name} is not served: {conditions}")
 
 
 class Api:

@@ -6,11 +6,9 @@ not mistaken for a fault of the server.
 
 from __future__ import annotations
 
-import datetime
 import ssl
 import subprocess
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,9 +22,9 @@ from missioncontrol.api.emit.discovery import Rendered
 from missioncontrol.api.names import API_SERVICE_NAME, SYSTEM_NAMESPACE, Component
 from missioncontrol.local.admin import AdminClient
 from missioncontrol.local.control_plane import ControlPlane, Programs
-from missioncontrol.pki.ca import Usage, issue, new_ca
+from tests.installing import install, server_certificate
+from tests.waiting import eventually
 
-_DEADLINE_SECONDS = 60.0
 _DOCUMENTS: dict[str, Callable[[], Rendered]] = {
     "/apis": discovery.rendered_aggregated,
     "/apis/missioncontrol.io": discovery.rendered_group,
@@ -57,13 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, bytes]]:
     """A server of the documents: its port and the CA of its certificate."""
-    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
-    authority = new_ca("documents", now=now, lifetime=day)
     host = f"{Component.APISERVER}.{SYSTEM_NAMESPACE}.svc"
-    leaf = issue(authority, common_name=host, dns_names=[host], usages=[Usage.SERVER], now=now, lifetime=day)
     folder = tmp_path_factory.mktemp("documents")
-    (folder / "tls.crt").write_bytes(leaf.cert_pem)
-    (folder / "tls.key").write_bytes(leaf.key_pem)
+    ca = server_certificate(folder, "documents", host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -71,16 +65,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, b
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield server.server_port, authority.cert_pem
+    yield server.server_port, ca
     server.shutdown()
     server.server_close()
-
-
-def _eventually(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not check():
-        assert time.monotonic() < deadline, f"not within {_DEADLINE_SECONDS:.0f} s: {what}"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +77,8 @@ def registered(control_plane: ControlPlane, documents: tuple[int, bytes]) -> Ite
     service = plumbing.local_service(Component.APISERVER)
     api_service = plumbing.api_service(ca_bundle=ca_bundle, port=port)
     with control_plane.admin_client() as client:
-        client.apply(r.NAMESPACES.path(name=SYSTEM_NAMESPACE), rbac.namespace())
-        client.apply(r.SERVICES.path(SYSTEM_NAMESPACE, Component.APISERVER.value), service)
-        client.apply(r.API_SERVICES.path(name=API_SERVICE_NAME), api_service)
-        _eventually(lambda: _available(client), "the APIService is available")
+        install(client, rbac.namespace(), service, api_service)
+        eventually(lambda: _available(client), "the APIService is available")
         yield control_plane
         client.request("DELETE", r.API_SERVICES.path(name=API_SERVICE_NAME))
 
@@ -122,7 +107,7 @@ def test_kubectl_knows_the_kinds_by_all_their_names(
         found.append(answer.stdout + answer.stderr)
         return "missioncontrolclusters" in answer.stdout
 
-    _eventually(listed, f"api-resources: {found[-1:]}")
+    eventually(listed, f"api-resources: {found[-1:]}")
     for words in ("mcc", "dp", "mcdc", "dbn", "op", "rollingrestarts"):
         assert f" {words} " in f" {found[-1]} ".replace("\n", " "), found[-1]
 
@@ -155,7 +140,7 @@ def test_kubectl_explains_down_to_the_last_field(
         answers.append(" ".join((answer.stdout + answer.stderr).split()))
         return answer.returncode == 0
 
-    _eventually(explained, f"explain {path}")
+    eventually(explained, f"explain {path}")
     assert words in answers[-1]
 
 
@@ -169,7 +154,7 @@ def test_the_document_that_all_clients_read_stays_whole(registered: ControlPlane
             assert not [name for name in definitions if name.endswith("_v2") and "meta.v1" in name]
             return "io.missioncontrol.v1alpha1.MissionControlCluster" in definitions
 
-        _eventually(merged, "our definitions are in /openapi/v2")
+        eventually(merged, "our definitions are in /openapi/v2")
     context = ssl.create_default_context(cafile=str(registered.ca_file))
     context.load_cert_chain(registered.admin.cert, registered.admin.key)
     request = urllib.request.Request(f"{registered.server}/openapi/v2", headers={"Accept": protobuf})
