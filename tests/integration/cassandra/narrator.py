@@ -94,17 +94,35 @@ class Narrator:
 
     def new_reloads(self) -> list[str]:
         """The nodes that were told of other seeds since the last look."""
-        found = [each["pod"] for each in self.plane.calls("/ops/seeds/reload")]
-        fresh, self._told_of_seeds = found[self._told_of_seeds :], len(found)
+        fresh = self._reloads()
+        self._told_of_seeds += len(fresh)
         return sorted(fresh)
+
+    def wait_reloads(self, nodes: list[str], what: str) -> None:
+        """Wait until these nodes were told of other seeds since the last look, at once or one after the other."""
+        eventually(lambda: sorted(self._reloads()) == nodes, what)
+        assert self.new_reloads() == nodes
+
+    def _reloads(self) -> list[str]:
+        return [each["pod"] for each in self.plane.calls("/ops/seeds/reload")][self._told_of_seeds :]
 
     def new_calls(self) -> list[Call]:
         """The calls since the last look."""
-        found = self.plane.calls("")
-        fresh, self._heard = found[self._heard :], len(found)
+        fresh = self.plane.calls("")[self._heard :]
+        self._heard += len(fresh)
+        return self._comparable(fresh)
+
+    def wait_calls(self, calls: Iterable[Call], what: str) -> None:
+        """Wait until these are the calls since the last look, however many looks it takes."""
+        expected = list(calls)
+        eventually(lambda: self._comparable(self.plane.calls("")[self._heard :]) == expected, what)
+        assert self.new_calls() == expected
+
+    @staticmethod
+    def _comparable(calls: Iterable[Json]) -> list[Call]:
         return [
             comparable_call(each["pod"], each["path"], each.get("body"))
-            for each in fresh
+            for each in calls
             if each["method"] != "GET" and counts(each["path"])
         ]
 

@@ -96,7 +96,7 @@ def test_restarts_and_changes_reach_nodes_in_the_same_order(operator: OperatorPr
     assert_a_node_that_is_not_ready_is_no_seed(narrator)
     story = narrator.story("37")
     plane.delete(PODS, "demo-dc1-rack2-sts-0")
-    eventually(lambda: list(story.calls) == narrator.new_calls(), "the deleted pod's node is started again")
+    narrator.wait_calls(story.calls, "the deleted pod's node is started again")
     # the datacenter stays Ready meanwhile; a node that still starts would not be drained
     eventually(lambda: list(plane.node_states().values()) == ["Started"] * 3, "all nodes are started")
     story = narrator.story("05")
@@ -156,10 +156,10 @@ def assert_a_node_that_is_not_ready_is_no_seed(narrator: Narrator) -> None:
     narrator.new_reloads()
     plane.simulator.fault(plane.namespace, names[0], "unready")
     eventually(lambda: labels(plane, names[0]) == ("Started-not-Ready", None), "it is no seed")
-    eventually(lambda: narrator.new_reloads() == names[1:], "the others are told")
+    narrator.wait_reloads(names[1:], "the others are told")
     plane.simulator.fault(plane.namespace, names[0], "clear")
     eventually(lambda: labels(plane, names[0]) == ("Started", "true"), "it is a seed again")
-    eventually(lambda: narrator.new_reloads() == names, "all are told")
+    narrator.wait_reloads(names, "all are told")
     plane.wait_settled()
     assert list(story.calls) == narrator.new_calls()
     # that one is away is told; upstream says nothing as long as the others have a quorum
