@@ -67,7 +67,7 @@ async def served_from_memory(proxy: Proxy) -> None:
         began = time.monotonic()
         async with proxy.request("GET", path, user="system:kube-aggregator", groups="") as answer:
             assert answer.status == 200, path
-        assert time.monotonic() - began < 2, path
+        assert time.monotonic() - began < 5, path
 
 
 async def test_a_store_that_hangs_costs_no_more_than_the_time_given(

@@ -232,7 +232,7 @@ def test_an_interrupted_up_ends_at_once_and_says_what_to_do(fresh: Local) -> Non
     began = time.monotonic()
     up.send_signal(signal.SIGINT)
     _, err = up.communicate(timeout=30)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert up.returncode == 1
     assert "`missioncontrol local down` ends what was started" in err
 

@@ -92,8 +92,8 @@ async def test_a_short_stop_costs_nothing(start: Start, client: Client, namespac
     assert int((await counted(client, namespace))["first"]) > int(before["first"])
 
 
-def candidate(client: Client, namespace: str, identity: str) -> Lease:
-    return Lease(client, "here", namespace, identity, duration=3, renew_deadline=2, retry=0.2)
+def candidate(client: Client, namespace: str, identity: str, *, duration: int = 3) -> Lease:
+    return Lease(client, "here", namespace, identity, duration=duration, renew_deadline=2, retry=0.2)
 
 
 async def test_a_released_lease_is_taken_at_once(client: Client, namespace: str) -> None:
@@ -103,8 +103,8 @@ async def test_a_released_lease_is_taken_at_once(client: Client, namespace: str)
         turns.append(name)
         await asyncio.sleep(0.1)
 
-    one, two = candidate(client, namespace, "one"), candidate(client, namespace, "two")
-    async with asyncio.timeout(2):
+    one, two = (candidate(client, namespace, name, duration=60) for name in ("one", "two"))
+    async with asyncio.timeout(20):
         await asyncio.gather(one.run(lambda: work("one")), two.run(lambda: work("two")))
     assert sorted(turns) == ["one", "two"]
     spec = (await client.get(LEASES, "here", namespace=namespace))["spec"]

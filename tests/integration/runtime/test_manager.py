@@ -34,10 +34,10 @@ async def running(manager: Manager) -> AsyncIterator[asyncio.Event]:
         await asyncio.wait_for(task, 20)
 
 
-def operator(client: Client, namespace: str, *, elect: bool = True) -> Manager:
+def operator(client: Client, namespace: str, *, elect: bool = True, lease: int = 3) -> Manager:
     return Manager(
         "test-operator", client, system_namespace=namespace, leader_elect=elect,
-        lease_duration=3, renew_deadline=2, lease_retry=0.2,
+        lease_duration=lease, renew_deadline=2, lease_retry=0.2,
     )  # fmt: skip
 
 
@@ -90,14 +90,14 @@ async def test_it_reconciles_what_is_there_and_what_comes_and_tells_about_itself
 async def test_the_next_one_takes_over_at_once_when_the_leader_stops(
     make_client: MakeClient, namespace: str
 ) -> None:
-    first, second = operator(make_client(), namespace), operator(make_client(), namespace)
+    first, second = (operator(make_client(), namespace, lease=60) for _ in range(2))
     async with running(second):
         async with running(first):
             await until(lambda: first.leading or second.leading)
             leader = first if first.leading else second
             assert not (first.leading and second.leading)
         if leader is first:
-            await until(lambda: second.leading, timeout=2)
+            await until(lambda: second.leading, timeout=20)
 
 
 @asynccontextmanager

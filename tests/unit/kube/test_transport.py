@@ -83,7 +83,7 @@ async def test_a_server_that_says_nothing_costs_no_more_than_the_budget() -> Non
         began = time.monotonic()
         with pytest.raises(errors.TransportError, match="no answer"):
             await get(client)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 async def test_nobody_listening_is_a_transport_error() -> None:
@@ -224,6 +224,6 @@ async def test_a_stream_gives_long_lines_whole_and_can_be_aborted() -> None:
         assert await anext(lines) == long
         assert await anext(lines) == b"short"
         asyncio.get_running_loop().call_later(0.05, stream.abort)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             with pytest.raises((errors.TransportError, StopAsyncIteration)):
                 await anext(lines)
