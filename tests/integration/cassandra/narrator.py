@@ -99,7 +99,7 @@ class Narrator:
         return sorted(fresh)
 
     def wait_reloads(self, nodes: list[str], what: str) -> None:
-        """Wait until these nodes were told of other seeds since the last look, at once or one after the other."""
+        """Wait until these nodes were told of other seeds since the last look, in one look or several."""
         eventually(lambda: sorted(self._reloads()) == nodes, what)
         assert self.new_reloads() == nodes
 
