@@ -76,6 +76,7 @@ class Caches:
         caches.pods.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
         caches.pods.add_index(BY_MACHINE, lambda view: [view.spec.node_name])
         caches.claims.add_index(BY_DATACENTER, lambda view: [datacenter_key(view)])
+        caches.secrets.add_index(BY_DATACENTER, secret_datacenters)
         caches.tasks.add_index(BY_DATACENTER, lambda view: [task_datacenter(view)])
         caches.schedules.add_index(BY_DATACENTER, lambda view: [schedule_datacenter(view)])
         caches.slices.add_index(BY_SERVICE, lambda view: [service_key(view)])
@@ -105,6 +106,11 @@ def datacenter_key(view: HasMeta) -> str:
 def service_key(view: HasMeta) -> str:
     """The Service that a slice belongs to."""
     return place(view.metadata.namespace, view.metadata.labels.get(Label.SERVICE_NAME, ""))
+
+
+def secret_datacenters(view: HasMeta) -> list[str]:
+    """The datacenters that a Secret is marked to be used by."""
+    return watchers(view.metadata.annotations.get(Annotation.WATCHED_BY, ""))
 
 
 def task_datacenter(view: Object) -> str:
@@ -151,6 +157,5 @@ def by_task(view: Object) -> Iterable[Key]:
 
 def by_watchers(view: HasMeta) -> Iterable[Key]:
     """By the annotation of a Secret that names who uses it."""
-    found = watchers(view.metadata.annotations.get(Annotation.WATCHED_BY, ""))
-    split = (each.partition("/") for each in found)
+    split = (each.partition("/") for each in secret_datacenters(view))
     return [Key(HOME, namespace, name) for namespace, _, name in split if name]

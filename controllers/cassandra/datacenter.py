@@ -212,6 +212,21 @@ class Datacenter:
         return f"{names.cleanup_for_kubernetes(self.spec.cluster_name)}-{self.resource_name}-config"
 
     @property
+    def used_secrets(self) -> frozenset[str]:
+        """Every Secret that the spec names or that is made for it: those whose changes wake the operator."""
+        auth = self.spec.management_api_auth
+        manual = auth.manual if auth is not None else None
+        return frozenset(
+            (
+                self.superuser_secret,
+                *(user.secret_name for user in self.spec.users),
+                *((self.spec.config_secret, self.merged_config_secret) if self.spec.config_secret else ()),
+                *((manual.client_secret_name, manual.server_secret_name) if manual is not None else ()),
+                *self.keystore_secrets,
+            )
+        )
+
+    @property
     def config_hash(self) -> str:
         """Says which configuration is in that Secret; empty until it is made."""
         return self.metadata.annotations.get(Annotation.CONFIG_HASH, "")

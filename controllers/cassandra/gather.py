@@ -191,12 +191,9 @@ def _objects(datacenter: Datacenter, caches: Caches) -> dict[tuple[str, str], Ex
         datacenter.node_port_service,
     )
     slice_names = tuple(endpoint_slice_name(datacenter, family) for family in FAMILIES)
-    secret_names = (
-        datacenter.superuser_secret,
-        datacenter.merged_config_secret,
-        *(user.secret_name for user in datacenter.spec.users),
-        *((datacenter.spec.config_secret,) if datacenter.spec.config_secret else ()),
-        *datacenter.keystore_secrets,
+    marked = caches.secrets.by(BY_DATACENTER, place(namespace, datacenter.name))
+    secret_names = datacenter.used_secrets.union(
+        each.metadata.name for each in marked if each.metadata.namespace == namespace
     )
     found: dict[tuple[str, str], Existing] = {}
 

@@ -12,6 +12,7 @@ from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
 from controllers.cassandra.machines import Machine
 from controllers.cassandra.views import RackSetView
 from missioncontrol.api.names import Annotation, Label, LabelValue, NodeState
+from missioncontrol.api.resources import SECRETS
 from missioncontrol.kube.informer import HasMeta
 from missioncontrol.kube.views import Meta, PersistentVolumeClaim, Pod
 
@@ -355,7 +356,9 @@ class Snapshot:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     """By name."""
     objects: Mapping[tuple[str, str], Existing] = field(default_factory=dict)
-    """Services, EndpointSlices, PodDisruptionBudgets and Secrets, by kind and name."""
+    """Services, EndpointSlices, PodDisruptionBudgets and Secrets, by kind and name. Of the Secrets those that
+    are used by the datacenter, and those that are marked so.
+    """
     tasks: Mapping[str, bool] = field(default_factory=dict)
     """Whether the tasks of the datacenter have ended, by name; only where somebody waits for one."""
     desired_racks: Mapping[str, str] = field(default_factory=dict)
@@ -402,6 +405,11 @@ class Snapshot:
         """The living pods of a StatefulSet, by ordinal."""
         found = [pod for pod in self.living if pod.name.rpartition("-")[0] == statefulset]
         return tuple(sorted(found, key=lambda pod: pod.ordinal))
+
+    @property
+    def marked_secrets(self) -> frozenset[str]:
+        """The Secrets that are known to be used by the datacenter, or are marked so from earlier."""
+        return frozenset(name for kind, name in self.objects if kind == SECRETS.kind)
 
     def known(self, name: str) -> bool:
         """Whether the node of a pod is a member of the ring, or was told to found it."""

@@ -53,7 +53,7 @@ class UserWriter:
             await watch_secret(self._client, self._dc, name, found)
 
     async def forget(self, names: tuple[str, ...]) -> None:
-        """The datacenter goes: its Secrets stay, but are no longer watched for it."""
+        """These Secrets stay, but are no longer watched for the datacenter."""
         for name in names:
             try:
                 found = await self._client.get(SECRETS, name, namespace=self._dc.namespace)

@@ -13,6 +13,7 @@ from datetime import datetime
 from controllers.cassandra.actions import (
     Action,
     AddFinalizer,
+    ForgetSecrets,
     LogQueries,
     Plan,
     RemoveAnnotation,
@@ -265,7 +266,8 @@ def _finish(snapshot: Snapshot, refused: str, conditions: Conditions, extra: tup
     if waiting is not None:
         return replace(waiting, actions=(*extra, *waiting.actions), conditions=conditions)
     cleanups = cleanup.untracked(snapshot)
-    actions: list[Action] = [*extra, *_roles(snapshot), *_query_logging(snapshot), *cleanups]
+    actions: list[Action] = [*extra, *_roles(snapshot), *_unused_secrets(snapshot), *_query_logging(snapshot)]
+    actions += cleanups
     if snapshot.datacenter.annotated(Annotation.AUTOUPDATE_SPEC, "once") and not refused:
         actions.append(RemoveAnnotation(Annotation.AUTOUPDATE_SPEC))
     if refused:
@@ -305,6 +307,12 @@ def _roles(snapshot: Snapshot) -> list[Action]:
         return []
     first = min((pod for pod in snapshot.living if pod.started), key=lambda pod: pod.name)
     return [WriteRoles(first, tuple(wanted))]
+
+
+def _unused_secrets(snapshot: Snapshot) -> list[Action]:
+    """Secrets that the spec named once are no longer watched for the datacenter."""
+    unused = snapshot.marked_secrets - snapshot.datacenter.used_secrets
+    return [ForgetSecrets(tuple(sorted(unused)))] if unused else []
 
 
 def _query_logging(snapshot: Snapshot) -> list[Action]:

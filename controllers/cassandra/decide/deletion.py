@@ -80,12 +80,8 @@ def decide_deletion(snapshot: Snapshot) -> Plan:
     if snapshot.pods:
         names = ", ".join(pod.name for pod in snapshot.pods[:3])
         return Plan(f"deleting: waiting until {len(snapshot.pods)} pods are gone ({names})", updating=True)
-    secrets = (
-        datacenter.superuser_secret,
-        *(user.secret_name for user in datacenter.spec.users),
-        *datacenter.keystore_secrets,
-    )
-    last: tuple[Action, ...] = (ForgetSecrets(secrets), RemoveFinalizer())
+    secrets = datacenter.used_secrets | snapshot.marked_secrets
+    last: tuple[Action, ...] = (ForgetSecrets(tuple(sorted(secrets))), RemoveFinalizer())
     if datacenter.annotated(Annotation.DELETE_PVC, "false"):
         return Plan("deleted; the volumes are kept", last, done=True)
     return Plan("deleted, with its volumes", (DeleteClaims(), *last), done=True)

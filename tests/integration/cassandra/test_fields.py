@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from missioncontrol.api.names import Annotation
+from missioncontrol.api.names import Annotation, Label
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
     CONFIG_MAPS,
@@ -67,6 +67,26 @@ def test_configuration_from_a_secret_reaches_the_nodes(operator: OperatorProcess
     [pod] = plane.pods().values()
     [init] = [each for each in pod["spec"]["initContainers"] if each["name"] == "server-config-init"]
     assert {"name": "CONFIG_HASH", "value": digest} in init["env"]
+
+
+def test_a_users_secret_is_watched_as_long_as_the_spec_names_it(
+    operator: OperatorProcess, plane: Plane
+) -> None:
+    make_secret(plane, "reader", username="reader", password="well kept")
+    plane.create_datacenter(users=[{"secretName": "reader", "superuser": False}], **ONE_NODE)
+    plane.wait_settled()
+    metadata = plane.get(SECRETS, "reader")["metadata"]
+    assert metadata["labels"] == {Label.WATCHED: "true"}
+    assert json.loads(metadata["annotations"][Annotation.WATCHED_BY]) == [f"{plane.namespace}/dc1"]
+
+    plane.patch_datacenter({"spec": {"users": None}})
+
+    def forgotten() -> bool:
+        metadata = plane.get(SECRETS, "reader")["metadata"]
+        return not metadata.get("labels") and not metadata.get("annotations")
+
+    eventually(forgotten, "the Secret is not watched any more")
+    assert plane.get(SECRETS, "demo-superuser")["metadata"]["labels"][Label.WATCHED] == "true"
 
 
 def test_the_key_store_of_older_operators_is_made_and_comes_back(

@@ -151,6 +151,18 @@ def test_roles_are_written_again_only_when_a_secret_changed() -> None:
     assert any(isinstance(action, WriteRoles) for action in decide(changed, NOW).actions)
 
 
+def test_a_secret_that_the_spec_names_no_more_is_forgotten() -> None:
+    base = with_objects(snapshot(RUNNING, observed=healthy()))
+    known = Existing(digest="", owner_uid="", owner_name="", version="1", annotations={})
+    once = {("Secret", "once"): known, ("Secret", "demo-superuser"): known}
+    left = replace(base, objects={**base.objects, **once})
+    assert ForgetSecrets(("once",)) in decide(left, NOW).actions
+    assert not any(isinstance(action, ForgetSecrets) for action in decide(base, NOW).actions)
+    empty = [rack_set(rack, replicas=0) for rack in (1, 2, 3)]
+    gone = replace(snapshot(of=deleted(), sets=empty), objects=once)
+    assert ForgetSecrets(("demo-superuser", "once")) in decide(gone, NOW).actions
+
+
 def test_ready_pods_that_do_not_see_each_other_are_not_healthy() -> None:
     dc = datacenter(status=conditions(Initialized="True", Ready="True"))
     plan = decide(with_objects(snapshot(RUNNING, of=dc)), NOW)
