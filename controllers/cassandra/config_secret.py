@@ -14,6 +14,7 @@ import orjson
 
 from controllers.cassandra.datacenter import Datacenter
 from controllers.cassandra.memory import DatacenterMemory
+from controllers.cassandra.render import cdc
 from controllers.cassandra.render.config import render_config
 from controllers.cassandra.render.secret import merged_config_secret
 from controllers.cassandra.secrets import MANAGER, IncompleteSecret, bytes_of, read_secret
@@ -32,7 +33,11 @@ async def write_config(client: Client, datacenter: Datacenter, memory: Datacente
     if (found["metadata"].get("annotations") or {}).get(Annotation.CONFIG_DATACENTER) != datacenter.name:
         note = {"metadata": {"annotations": {Annotation.CONFIG_DATACENTER: datacenter.name}}}
         await client.merge_patch(SECRETS, name, note, namespace=datacenter.namespace, field_manager=MANAGER)
-    text = render_config(datacenter, _parsed(bytes_of(found, "config"), name))
+    given = _parsed(bytes_of(found, "config"), name)
+    faults = [f"{path} {sentence}" for path, sentence in cdc.faults(given, datacenter)]
+    if faults:
+        raise IncompleteSecret(f"{FIELD}: in 'config' of the Secret {name}: {'; '.join(faults)}")
+    text = render_config(datacenter, given)
     stored, exists = await _stored(client, datacenter)
     digest = datacenter.config_hash
     if stored != text.encode() or not digest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controllers.cassandra.datacenter import Datacenter
+from controllers.cassandra.render import cdc
 from controllers.cassandra.state import Snapshot
 from missioncontrol.api.names import Condition
 
@@ -31,6 +32,8 @@ def _impossible(datacenter: Datacenter) -> Iterator[str]:
     for index, rack in enumerate(datacenter.racks):
         if "." in datacenter.statefulset_name(rack.name):
             yield f"spec.racks[{index}].name: a dot cannot be part of a StatefulSet's name"
+    for path, sentence in cdc.faults(datacenter.spec.config or {}, datacenter):
+        yield f"spec.config.{path}: {sentence}"
     claim = datacenter.spec.storage_config.cassandra_data_volume_claim_spec
     if not claim:
         yield "spec.storageConfig.cassandraDataVolumeClaimSpec: is required"

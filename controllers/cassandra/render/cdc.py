@@ -5,7 +5,7 @@ Deprecated upstream, and kept for datacenters that use it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from controllers.cassandra.datacenter import CASSANDRA_CONTAINER, Datacenter
@@ -35,6 +35,18 @@ def with_cdc(document: dict[str, Any], datacenter: Datacenter) -> dict[str, Any]
         "cassandra-yaml": yaml,
         "cassandra-env-sh": {**environment, "additional-jvm-opts": options},
     }
+
+
+def faults(document: Mapping[str, Any], datacenter: Datacenter) -> Iterator[tuple[str, str]]:
+    """What of a configuration the agent cannot be added to: the path in it, and what has to stand there."""
+    if datacenter.spec.cdc is None:
+        return
+    for section in ("cassandra-yaml", "cassandra-env-sh"):
+        if not isinstance(document.get(section) or {}, Mapping):
+            yield section, "must be an object: spec.cdc adds to it"
+    options = _object(document.get("cassandra-env-sh")).get("additional-jvm-opts") or []
+    if not isinstance(options, list) or not all(isinstance(each, str) for each in options):
+        yield "cassandra-env-sh.additional-jvm-opts", "must be a list of strings: spec.cdc adds to it"
 
 
 def _arguments(wanted: CdcConfiguration) -> str:

@@ -171,6 +171,7 @@ def test_ready_pods_that_do_not_see_each_other_are_not_healthy() -> None:
     assert plan.wait == 1.0
 
 
+CDC = {"pulsarServiceUrl": "pulsar://p:6650"}
 REFUSED: list[Any] = [
     pytest.param(
         {"size": 2}, "spec.size: 2 nodes cannot be spread over 3 racks", id="fewer nodes than racks"
@@ -180,6 +181,16 @@ REFUSED: list[Any] = [
     ),
     pytest.param(
         {"racks": [{"name": "r.1"}]}, "spec.racks[0].name: a dot cannot", id="a dot in a rack's name"
+    ),
+    pytest.param(
+        {"cdc": CDC, "config": {"cassandra-yaml": ["x"]}},
+        "spec.config.cassandra-yaml: must be an object",
+        id="change data capture in a cassandra-yaml that is a list",
+    ),
+    pytest.param(
+        {"cdc": CDC, "config": {"cassandra-env-sh": {"additional-jvm-opts": "-Dx"}}},
+        "spec.config.cassandra-env-sh.additional-jvm-opts: must be a list of strings",
+        id="change data capture beside JVM options in one string",
     ),
 ]
 
@@ -194,6 +205,8 @@ def test_what_is_not_supported_makes_nothing(spec: dict[str, Any], sentence: str
 def test_refused_changes_name_what_they_would_change() -> None:
     sets = [rack_set(rack, replicas=2) for rack in (1, 2, 3)]
     assert refusals(snapshot(sets=sets)) == []
+    empty = {"cassandra-yaml": None, "cassandra-env-sh": {"additional-jvm-opts": None}}
+    assert refusals(snapshot(sets=sets, of=datacenter(size=6, cdc=CDC, config=empty))) == []
     fewer = datacenter(racks=2, size=4)
     assert "a rack can neither be removed nor renamed" in refusals(snapshot(of=fewer, sets=sets))[0]
     grown = [rack_set(rack, storage={"server-data": "1Gi"}) for rack in (1, 2, 3)]
