@@ -21,6 +21,9 @@ class Kubectl:
     home: Path
     extra: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+
     def __call__(
         self, *args: str, stdin: str | Obj | None = None, check: bool = True, env: Obj | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -41,7 +44,9 @@ class Kubectl:
         return [str(self.program), f"--kubeconfig={self.kubeconfig}", *self.extra, *args]
 
     def environment(self, more: Obj | None = None) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), **(more or {})}
+        # what an edit leaves behind when it is refused goes with the test's own files
+        places = {"HOME": str(self.home), "TMPDIR": str(self.home)}
+        return {"PATH": os.environ["PATH"], **places, **(more or {})}
 
     def json(self, *args: str, **options: Any) -> Obj:
         document: Obj = json.loads(self(*args, "-o", "json", **options).stdout)

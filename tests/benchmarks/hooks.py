@@ -23,6 +23,8 @@ class Hooks:
     """A process that answers reviews."""
 
     def __init__(self, folder: Path) -> None:
+        # one of its own: a server notices when other certificates are written over its own
+        folder.mkdir()
         self._ca = server_certificate(folder, "hooks")
         self._cert, self._key = folder / "tls.crt", folder / "tls.key"
         self.port = free_port()

@@ -161,7 +161,7 @@ def bench(
         admin.apply(r.CRDS.path(None, definition["metadata"]["name"]), definition)
         name = definition["metadata"]["name"]
         eventually(lambda: established(admin, name), "the native kind is served", timeout=90)
-    with serving(plane, binaries, folder) as facade, Hooks(folder) as hooks:
+    with serving(plane, binaries, folder) as facade, Hooks(folder / "hooks") as hooks:
         with plane.admin_client() as admin:
             for configuration in hooks.configurations([NATIVE, r.STORED_CLUSTERS]):
                 kind = RESOURCES[configuration["kind"]]

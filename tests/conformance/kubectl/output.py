@@ -15,7 +15,9 @@ _COLUMN = re.compile(r"\S+(?: \S+)*\s*")
 _AGE = re.compile(r"(?<![\w.-])(?:\d+m)?\d+s(?![\w-])|(?<![\w.-])\d+m(?![\w-])")
 _LOG = re.compile(r"^([IWEF])\d{4} [\d:.]+ +\d+ (\S+?:)\d+\]", re.MULTILINE)
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4}")
-_FOLDER = re.compile(r"(LIVE|MERGED)-\d+|kubectl-edit-\d+(\.yaml|\.json)|(/tmp|HOME)/[\w.-]*\d{6,}[\w.-]*")
+_FOLDER = re.compile(
+    r"(LIVE|MERGED)-\d+|(?:HOME/)?kubectl-edit-\d+(?:\.yaml|\.json)|(?:/tmp|HOME)/[\w.-]*\d{6,}[\w.-]*"
+)
 _OWN = re.compile(r"X509SHA256=[0-9a-f]{64}|(?<=, was )\d+$", re.MULTILINE)
 _PORT = re.compile(r"127\.0\.0\.1:\d+")
 # Ours have names, as those of built-in kinds; a custom resource has none.
