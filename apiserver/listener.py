@@ -329,7 +329,7 @@ class _Choice(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         secured = transport.get_extra_info("ssl_object")
-        protocol: asyncio.Protocol = self._server()
+        protocol: asyncio.BaseProtocol = self._server()
         if secured is not None and secured.selected_alpn_protocol() == "h2":
             protocol = Http2Connection(self._server)
         cast(asyncio.Transport, transport).set_protocol(protocol)

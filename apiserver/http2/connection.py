@@ -19,6 +19,7 @@ from apiserver.http2.frames import Code, ConnectionFault, StreamFault
 from apiserver.http2.outgoing import Outgoing
 from apiserver.http2.requests import HEADERS_BYTES, Handlers, Peer, Requests
 from apiserver.http2.stream import BODY_WINDOW, Stream
+from missioncontrol.kube.inlet import Inlet
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Manager(Handlers, Protocol):
     http2: set[Connection]
 
 
-class Connection(asyncio.Protocol):
+class Connection(Inlet):
     """One connection with a client that speaks HTTP/2."""
 
     def __init__(self, manager: Manager) -> None:

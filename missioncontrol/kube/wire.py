@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from missioncontrol.kube.inlet import Inlet
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
@@ -154,7 +156,7 @@ class Answer:
         return CIMultiDictProxy(found)
 
 
-class Connection(asyncio.Protocol):
+class Connection(Inlet):
     """One connection, one request at a time."""
 
     def __init__(self) -> None:
