@@ -144,6 +144,10 @@ class Run:
             self.operator.passes,
         )
 
+    def calls_by_route(self) -> dict[str, float]:
+        """How often nodes were asked what."""
+        return self.operator.metric_by("cass_operator_httphelper_call_duration_seconds_count", "route")
+
     async def until(self, check: Callable[[], object], what: str, *, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while not check():

@@ -104,7 +104,7 @@ async def test_many_datacenters_at_once(run: Run, simulator: Simulator, plane: C
     small = run.largest
     names = [f"many-{number}" for number in range(MANY)]
     await asyncio.gather(*(run.prepare(name) for name in names))
-    before, whole = await run.use(), await plane_use(run.client, pids)
+    before, whole, asked = await run.use(), await plane_use(run.client, pids), run.calls_by_route()
     began = time.monotonic()
     await asyncio.gather(*(run.create(name, datacenter(name, size=9)) for name in names))
     created = time.monotonic() - began
@@ -122,4 +122,7 @@ async def test_many_datacenters_at_once(run: Run, simulator: Simulator, plane: C
     print(f"Ready after that: p50 {share(after, 0.5):.1f} s, p95 {share(after, 0.95):.1f} s")
     print(f"memory: {small >> 20} MiB at first, {run.largest >> 20} MiB at most")
     _tell(f"{MANY} datacenters", (await run.use()).since(before), MANY)
+    calls = {route: count - asked.get(route, 0.0) for route, count in run.calls_by_route().items()}
+    told = ", ".join(f"{route} {count / MANY:.1f}" for route, count in sorted(calls.items()) if count)
+    print(f"calls for each datacenter: {told}")
     (await plane_use(run.client, pids)).since(whole).tell(9 * MANY, "node")

@@ -215,8 +215,13 @@ def _was_refused(snapshot: Snapshot) -> bool:
 
 
 def _seeds(snapshot: Snapshot, step: nodes.Starts) -> tuple[Action, ...]:
-    """Tell the nodes of new seeds, but not in the middle of starts: seeds change with nearly each of them."""
+    """Tell the nodes of new seeds, but not in the middle of starts: seeds change with nearly each, and a
+    node that starts looks for them itself. The first starts of a datacenter are one such time as a whole,
+    however long Kubernetes takes to bring the pods.
+    """
     starting = any(pod.state is NodeState.STARTING for pod in snapshot.living)
+    if not is_true(snapshot.datacenter, Condition.INITIALIZED):
+        starting |= sum(pod.started for pod in snapshot.living) < snapshot.replicas
     if starting or any(isinstance(action, StartNode) for action in step.actions):
         return ()
     reload_seeds = labels.seed_reload(snapshot)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from controllers.cassandra.actions import LabelPod, ReloadSeeds
+from controllers.cassandra.decide import decide
 from controllers.cassandra.decide.labels import (
     label_actions,
     next_state,
@@ -17,7 +18,7 @@ from controllers.cassandra.decide.labels import (
 )
 from controllers.cassandra.state import Memory, Observations, PodState, Process
 from missioncontrol.api.names import Label, NodeState
-from tests.unit.cassandra.builders import NOW, datacenter, pod, snapshot
+from tests.unit.cassandra.builders import NOW, datacenter, pod, snapshot, with_objects
 
 S = NodeState
 
@@ -113,3 +114,18 @@ def test_a_pod_that_lost_its_readiness_long_ago_is_deleted() -> None:
     found = stuck_pod(snapshot([late]), NOW)
     assert found is not None
     assert found.event.reason == "DeletingStuckPod"
+
+
+@pytest.mark.parametrize(
+    ("initialized", "told"),
+    [
+        pytest.param("False", False, id="the first starts of a datacenter are not over"),
+        pytest.param("True", True, id="a datacenter that was complete waits for one of its nodes"),
+    ],
+)
+def test_seeds_are_told_when_no_more_are_about_to_come(initialized: str, told: bool) -> None:
+    condition = {"type": "Initialized", "status": initialized, "lastTransitionTime": "2026-05-04T11:00:00Z"}
+    of = datacenter(status={"conditions": [condition]})
+    waiting = [*seeds(2), pod(3, state=S.READY_TO_START, running=False, ready=False)]
+    plan = decide(replace(with_objects(snapshot(waiting, of=of)), memory=Memory()), NOW)
+    assert any(isinstance(action, ReloadSeeds) for action in plan.actions) == told
