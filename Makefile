@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Suites that start control planes. The two long ones are each spread over as many processes as there are
-# processors, a file to one of them, the longest first; the others run side by side, each in a process of its own.
+# processors, or one more, a file to one of them, the longest first; the others run side by side, each in a process of its own.
 SPREAD := tests/e2e tests/integration/cassandra
 LONGEST := $(addprefix tests/,e2e/test_crashes.py e2e/test_story.py \
 	$(addprefix integration/cassandra/,test_life.py test_replacements.py test_tasks.py test_stories.py))
@@ -16,6 +16,9 @@ SUITES := tests/conformance tests/crash $(filter-out $(SPREAD),$(sort \
 	tests/integration/local tests/integration/runtime))
 INTEGRATION := $(filter tests/integration/%,$(SUITES))
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+WORKERS = $(JOBS)
+# its tests wait for nodes half of the time
+spread/tests/integration/cassandra: WORKERS = $(shell expr $(JOBS) + 1)
 ALL_OF = $(MAKE) --no-print-directory --keep-going --jobs=1
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # Tests that compare with recorded behaviour of the upstream operators read it from this folder.
@@ -70,7 +73,7 @@ side-by-side:
 
 spread/%:
 	@echo "$*"
-	@$(PYTEST) $(call FILES,$*) -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
+	@$(PYTEST) $(call FILES,$*) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5
 
 suite/%:
 	@echo "$*"
