@@ -8,7 +8,7 @@ from typing import Any
 
 from missioncontrol.api import resources as r
 from missioncontrol.api.emit import component_rules
-from missioncontrol.api.emit.crds import crds
+from missioncontrol.api.emit.crds import Plane, crds
 from missioncontrol.api.emit.rbac import component_roles, namespace, service_account
 from missioncontrol.api.names import SYSTEM_NAMESPACE, Component
 from missioncontrol.api.resources import Resource
@@ -55,18 +55,24 @@ def established(admin: AdminClient, name: str) -> bool:
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
-def install_operator(plane: ControlPlane, component: Component) -> None:
-    """The kinds of a data plane, and the account of one of its operators with the rights of its role."""
-    rules = [rule for rule in component_rules.DATA_PLANE if rule.component is component]
+def install_operator(plane: ControlPlane, component: Component, *, kind: Plane = "data-plane") -> None:
+    """The kinds of a plane, and the account of an operator with the rights of its role there."""
+    everybody = component_rules.DATA_PLANE if kind == "data-plane" else component_rules.CONTROL_PLANE
+    rules = [rule for rule in everybody if rule.component is component]
     with plane.admin_client() as admin:
-        install(admin, namespace(), service_account(component), *crds("data-plane"), *component_roles(rules))
+        install(admin, namespace(), service_account(component), *crds(kind), *component_roles(rules))
 
 
-def component_kubeconfig(plane: ControlPlane, component: Component, path: Path) -> Path:
+def credential(plane: ControlPlane, component: Component) -> bytes:
     """A kubeconfig with the rights of the component's generated role, and no others."""
     with plane.admin_client() as admin:
         token = admin.issue_token(SYSTEM_NAMESPACE, component, lifetime=86400)
-    path.write_bytes(plane.kubeconfig(token=token))
+    return plane.kubeconfig(token=token)
+
+
+def component_kubeconfig(plane: ControlPlane, component: Component, path: Path) -> Path:
+    """The same in a file."""
+    path.write_bytes(credential(plane, component))
     return path
 
 

@@ -7,10 +7,7 @@ become ready one by one, status. So tests see what this operator asks for, when,
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,29 +17,27 @@ from typing import Any, TypeVar
 
 import pytest
 
-from missioncontrol.api.emit.component_rules import CONTROL_PLANE, DATA_PLANE
-from missioncontrol.api.emit.crds import crds
-from missioncontrol.api.emit.rbac import component_roles
+from missioncontrol.api.emit.crds import Plane
 from missioncontrol.api.names import Component
 from missioncontrol.api.resources import (
     CASSANDRA_DATACENTERS,
-    CRDS,
     K8SSANDRA_CLUSTERS,
-    K8SSANDRA_TASKS,
     NAMESPACES,
     PODS,
     SECRETS,
     STORED_CLUSTERS,
     STORED_DATA_PLANES,
-    STORED_OPERATIONS,
     Resource,
 )
 from missioncontrol.local.admin import AdminClient, AdminError
 from missioncontrol.local.control_plane import ControlPlane, Programs
+from missioncontrol.local.ports import free_port
+from tests.installing import component_kubeconfig, credential, install_operator
+from tests.processes import Program
 
 T = TypeVar("T")
 SYSTEM = "mission-control"
-OPERATOR = Component.MISSION_CONTROL_OPERATOR.value
+OPERATOR = Component.MISSION_CONTROL_OPERATOR
 Json = dict[str, Any]
 
 
@@ -100,73 +95,19 @@ class Api:
             if error.status != 404:
                 raise
 
-    def apply(self, document: Json) -> None:
-        kinds = {"CustomResourceDefinition": CRDS, "Namespace": NAMESPACES}
-        resource = kinds[document["kind"]]
-        self.client.apply(resource.path(None, document["metadata"]["name"]), document)
+    def make_namespace(self, name: str) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.client.apply(NAMESPACES.path(None, name), body)
 
 
-def install(plane: ControlPlane, kind: str) -> Api:
-    """CRDs, the system namespace and the generated roles, bound to a user of the operator's name."""
-    api = Api(plane)
-    for document in crds("data-plane" if kind == "data-plane" else "control-plane"):
-        api.apply(document)
-    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
-    rules = [
-        each for each in (DATA_PLANE if kind == "data-plane" else CONTROL_PLANE) if each.component == OPERATOR
-    ]
-    group = "/apis/rbac.authorization.k8s.io/v1"
-    for document in component_roles(rules):
-        metadata = document["metadata"]
-        if "subjects" in document:
-            document["subjects"] = [
-                {"kind": "User", "name": OPERATOR, "apiGroup": "rbac.authorization.k8s.io"}
-            ]
-        place = f"namespaces/{metadata['namespace']}/" if metadata.get("namespace") else ""
-        plural = document["kind"].lower() + "s"
-        api.client.apply(f"{group}/{place}{plural}/{metadata['name']}", document)
-
-    def served() -> bool:
-        api.list(K8SSANDRA_TASKS if kind == "data-plane" else STORED_OPERATIONS)
-        return True
-
-    eventually(served, within=20)
-    return api
+def install(plane: ControlPlane, kind: Plane) -> Api:
+    """What the operator needs of a plane, and its rights there."""
+    install_operator(plane, OPERATOR, kind=kind)
+    return Api(plane)
 
 
 def operator_kubeconfig(plane: ControlPlane) -> bytes:
-    return plane.kubeconfig(client=plane.client(OPERATOR, user=OPERATOR))
-
-
-class Process:
-    """The operator, to be killed and started at will."""
-
-    def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        self.log = folder / "operator.log"
-        kubeconfig = plane.write_kubeconfig(folder / "operator.kubeconfig", operator_kubeconfig(plane))
-        self.argv = [
-            sys.executable, "-m", "controllers.missioncontrol", "--kubeconfig", str(kubeconfig),
-            "--metrics-bind-address", "127.0.0.1:0", "--leader-elect", "--log-level", "debug",
-        ]  # fmt: skip
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, preexec_fn=_die_with_parent)
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(how)
-        try:
-            return self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(timeout=10)
-            raise
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing may outlive a killed test run
+    return credential(plane, OPERATOR)
 
 
 class PlayedPlane:
@@ -372,9 +313,9 @@ def world(
 
 
 @pytest.fixture(scope="module")
-def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """The operator, running, with both planes registered and Ready."""
-    process = Process(world.home.plane, tmp_path_factory.mktemp("operator"))
+def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The operator, running, with both planes registered and Ready; to be killed and started at will."""
+    process = _operator(world.home.plane, tmp_path_factory.mktemp("operator"))
     for name, played in world.planes.items():
         world.register(name, played.plane)
     process.start()
@@ -385,9 +326,19 @@ def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             )
         yield process
     finally:
-        if process.process is not None and process.process.poll() is None:
-            assert process.end() == 0, process.log.read_text()[-3000:]
+        if process.is_running():
+            assert process.stop() == 0, process.log.read_text()[-3000:]
         faults = [
             line for line in process.log.read_text().splitlines() if "has a fault" in line or "panic" in line
         ]
         assert not faults, json.dumps(faults[:3])
+
+
+def _operator(plane: ControlPlane, folder: Path) -> Program:
+    metrics = free_port()
+    kubeconfig = component_kubeconfig(plane, OPERATOR, folder / "operator.kubeconfig")
+    argv = [
+        *(sys.executable, "-m", "controllers.missioncontrol", f"--kubeconfig={kubeconfig}"),
+        *(f"--metrics-bind-address=127.0.0.1:{metrics}", "--leader-elect", "--log-level=debug"),
+    ]
+    return Program(argv, log=folder / "operator.log", ready=f"http://127.0.0.1:{metrics}/readyz")

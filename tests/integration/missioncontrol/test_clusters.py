@@ -16,15 +16,16 @@ from missioncontrol.api.resources import (
     STORED_DATACENTERS,
 )
 from missioncontrol.local.control_plane import ControlPlane
-from tests.integration.missioncontrol.conftest import Process, World, cluster_body, eventually
+from tests.integration.missioncontrol.conftest import World, cluster_body, eventually
+from tests.processes import Program
 
 NS = "store"
 
 
 @pytest.fixture(scope="module")
-def demo(world: World, operator: Process) -> World:
+def demo(world: World, operator: Program) -> World:
     """The cluster of most tests, made once and watched until it is Ready."""
-    world.home.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}})
+    world.home.make_namespace(NS)
     body = cluster_body("demo", ("dc1", "data-plane-1", 3), ("dc2", "data-plane-2", 3))
     world.home.create(STORED_CLUSTERS, body, NS)
     eventually(
@@ -113,14 +114,14 @@ def test_our_fields_belong_to_applications_so_that_what_is_dropped_later_goes(de
     assert [each["operation"] for each in mine] == ["Apply"]
 
 
-def test_growth_goes_datacenter_by_datacenter_over_a_killed_operator(demo: World, operator: Process) -> None:
+def test_growth_goes_datacenter_by_datacenter_over_a_killed_operator(demo: World, operator: Program) -> None:
     joined = [len(played.joined) for played in demo.planes.values()]
     patch = demo.cluster("demo", NS)["spec"]
     for entry in patch["k8ssandra"]["cassandra"]["datacenters"]:
         entry["size"] = 4
     demo.home.patch(STORED_CLUSTERS, "demo", {"spec": patch}, NS)
     eventually(lambda: len(demo.planes["data-plane-1"].joined) > joined[0], within=10)
-    operator.end(signal.SIGKILL)
+    operator.stop(signal.SIGKILL)
     operator.start()
     eventually(lambda: demo.cluster("demo", NS)["status"]["readyReplicas"] == 8, within=40)
     eventually(lambda: demo.condition("demo", NS, "Ready")["status"] == "True")
@@ -142,7 +143,7 @@ def test_what_no_database_survives_is_not_acted_upon_and_said(demo: World) -> No
     eventually(lambda: demo.condition("demo", NS, "Reconciled")["status"] == "True")
 
 
-def test_a_dark_plane_is_seen_and_holds_nobody_and_catches_up(demo: World, operator: Process) -> None:
+def test_a_dark_plane_is_seen_and_holds_nobody_and_catches_up(demo: World, operator: Program) -> None:
     dark = demo.planes["data-plane-2"]
     dark.plane.stop(kill=True)
     away = eventually(lambda: (c := demo.ready("data-plane-2"))["status"] == "False" and c, within=15)
@@ -163,7 +164,7 @@ def test_a_dark_plane_is_seen_and_holds_nobody_and_catches_up(demo: World, opera
     assert conditions["Reachable"]["status"] == "False"
     assert "last known" in conditions["Ready"]["message"]
     # also an operator that never saw the plane keeps what is known
-    operator.end(signal.SIGKILL)
+    operator.stop(signal.SIGKILL)
     operator.start()
     eventually(lambda: demo.condition("demo", NS, "Ready")["reason"] == "DataPlaneAway", within=30)
     assert len(demo.home.get(STORED_DATACENTERS, "demo.dc2", NS)["status"]["nodes"]) == 4
@@ -204,7 +205,7 @@ def test_a_plane_in_use_stays_and_says_who_uses_it(demo: World) -> None:
     assert demo.ready("data-plane-2")["status"] == "True"
 
 
-def test_deletion_takes_everything_and_the_plane_that_was_to_go(demo: World, operator: Process) -> None:
+def test_deletion_takes_everything_and_the_plane_that_was_to_go(demo: World, operator: Program) -> None:
     demo.home.delete(STORED_CLUSTERS, "demo", NS)
     eventually(lambda: demo.home.find(STORED_CLUSTERS, "demo", NS) is None, within=30)
     for played in demo.planes.values():

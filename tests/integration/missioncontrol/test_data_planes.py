@@ -13,12 +13,12 @@ from missioncontrol.local.ports import free_port
 from tests.integration.missioncontrol.conftest import (
     SYSTEM,
     Json,
-    Process,
     World,
     cluster_body,
     eventually,
     operator_kubeconfig,
 )
+from tests.processes import Program
 
 
 def register(world: World, name: str, spec: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ def told(world: World, name: str, reason: str, *, within: float = 20) -> str:
 
 
 def test_a_plane_tells_its_version_and_when_it_was_heard_with_few_writes(
-    world: World, operator: Process
+    world: World, operator: Program
 ) -> None:
     def look() -> Json:
         return world.home.get(STORED_DATA_PLANES, "data-plane-1")
@@ -54,7 +54,7 @@ def test_a_plane_tells_its_version_and_when_it_was_heard_with_few_writes(
     assert len(set(versions)) <= 3
 
 
-def test_a_missing_secret_is_named_and_its_coming_is_noticed(world: World, operator: Process) -> None:
+def test_a_missing_secret_is_named_and_its_coming_is_noticed(world: World, operator: Program) -> None:
     register(world, "late", {"kubeconfigSecretRef": {"name": "late-kubeconfig"}})
     message = told(world, "late", "SecretNotFound")
     assert "spec.kubeconfigSecretRef.name" in message
@@ -92,7 +92,7 @@ def _with(content: bytes, old: str, new: str) -> bytes:
     ],
 )
 def test_a_bad_kubeconfig_is_told_with_field_and_remedy(
-    world: World, operator: Process, case: str, reason: str, words: str
+    world: World, operator: Program, case: str, reason: str, words: str
 ) -> None:
     plane = world.planes["data-plane-1"].plane
     good = operator_kubeconfig(plane)
@@ -128,7 +128,7 @@ def _plugin(content: bytes) -> bytes:
     return str(yaml.safe_dump(document)).encode()
 
 
-def test_away_is_shown_in_time_and_back_at_once(world: World, operator: Process) -> None:
+def test_away_is_shown_in_time_and_back_at_once(world: World, operator: Program) -> None:
     played = world.planes["data-plane-2"]
     began = time.monotonic()
     played.plane.stop_component("kube-apiserver", kill=True)
@@ -143,8 +143,8 @@ def test_away_is_shown_in_time_and_back_at_once(world: World, operator: Process)
     assert "awaySince" not in world.home.get(STORED_DATA_PLANES, "data-plane-2")["status"]
 
 
-def test_a_plane_in_use_that_leads_to_another_cluster_is_left_alone(world: World, operator: Process) -> None:
-    world.home.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}})
+def test_a_plane_in_use_that_leads_to_another_cluster_is_left_alone(world: World, operator: Program) -> None:
+    world.home.make_namespace("kept")
     world.home.create(STORED_CLUSTERS, cluster_body("kept", ("dc1", "data-plane-1", 1)), "kept")
     eventually(lambda: world.condition("kept", "kept", "Ready")["status"] == "True", within=30)
     other = world.planes["data-plane-2"]

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from missioncontrol.api.resources import K8SSANDRA_TASKS, STORED_CLUSTERS, STORED_OPERATIONS
-from tests.integration.missioncontrol.conftest import Json, Process, World, cluster_body, eventually
+from tests.integration.missioncontrol.conftest import Json, World, cluster_body, eventually
+from tests.processes import Program
 
 NS = "ops"
 PLANES = ("data-plane-1", "data-plane-2")
 
 
 @pytest.fixture(scope="module")
-def ready(world: World, operator: Process) -> World:
-    world.home.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}})
+def ready(world: World, operator: Program) -> World:
+    world.home.make_namespace(NS)
     world.home.create(STORED_CLUSTERS, cluster_body("demo", ("dc1", PLANES[0], 2), ("dc2", PLANES[1], 1)), NS)
     eventually(lambda: world.condition("demo", NS, "Ready")["status"] == "True", within=40)
     return world
@@ -57,7 +58,7 @@ def finish(world: World, plane: str, name: str, succeeded: int, **conditions: st
 
 
 def test_it_goes_datacenter_by_datacenter_as_listed_over_a_killed_operator(
-    ready: World, operator: Process
+    ready: World, operator: Program
 ) -> None:
     restart(ready, "r1", datacenters=["dc2", "dc1"])
     first = eventually(lambda: task(ready, PLANES[1], "rollingrestart.r1-dc2"))
@@ -71,7 +72,7 @@ def test_it_goes_datacenter_by_datacenter_as_listed_over_a_killed_operator(
     conditions = {each["type"]: each["status"] for each in stored["conditions"]}
     assert conditions == {"Planned": "True", "Running": "True"}
     assert task(ready, PLANES[0], "rollingrestart.r1-dc1") is None
-    operator.end(signal.SIGKILL)
+    operator.stop(signal.SIGKILL)
     finish(ready, PLANES[1], "rollingrestart.r1-dc2", 1)
     operator.start()
     eventually(lambda: task(ready, PLANES[0], "rollingrestart.r1-dc1"), within=30)
