@@ -169,8 +169,8 @@ class Terminal(Api):
             text = _OTHERS.sub("", text)
             if not self.ranked:
                 text = _VERSION.sub(r'\1"<version>"', text)
-            text = text.replace(str(self.folder), "FOLDER").replace(str(self.side.folder), "SIDE")
-            return text.replace(self.arm.url, "SERVER").replace(os.fspath(self.side.kubectl.home), "HOME")
+            text = text.replace(str(self.folder), "FOLDER").replace(os.fspath(self.side.kubectl.home), "HOME")
+            return text.replace(str(self.side.folder), "SIDE").replace(self.arm.url, "SERVER")
 
         shown = legible(own(out), with_types="--v=0" in label)
         return Exchange(label, code, {}, {"stdout": shown, "stderr": legible(own(err))})

@@ -149,8 +149,9 @@ async def apply_a_set(terminal: Terminal) -> None:
 @session()
 async def diff(terminal: Terminal) -> None:
     first, _ = terminal.kind.values
+    own = {"x": terminal.token}
     terminal.file("a.json", terminal.sample("a"))
-    terminal.file("b.json", _changed(terminal, first, metadata={"labels": {"x": "y"}}))
+    terminal.file("b.json", _changed(terminal, first, metadata={"labels": own}))
     await terminal.run("diff -f a.json")
     await terminal.run("apply -f a.json", record=False)
     await terminal.run("diff -f a.json")
@@ -162,9 +163,11 @@ async def diff(terminal: Terminal) -> None:
     await terminal.run("diff -f -", stdin=_changed(terminal, terminal.kind.wrong))
     await terminal.run("diff -f -", stdin={**terminal.sample("a"), "nope": 1})
     await terminal.run("diff -f b.json", env={"KUBECTL_EXTERNAL_DIFF": "diff -r -q"})
-    labels = f"--prune -l x=y --prune-allowlist=missioncontrol.io/v1alpha1/{terminal.kind.name}"
+    labels = (
+        f"--prune -l x={terminal.token} --prune-allowlist=missioncontrol.io/v1alpha1/{terminal.kind.name}"
+    )
     await terminal.run("apply -f b.json", record=False)
-    terminal.file("c.json", terminal.sample("c", metadata={"labels": {"x": "y"}}))
+    terminal.file("c.json", terminal.sample("c", metadata={"labels": own}))
     await terminal.run(f"diff -f c.json {labels}")
     await terminal.run("diff -f nope.json")
 

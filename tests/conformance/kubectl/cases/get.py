@@ -280,10 +280,11 @@ async def describe_with_events(terminal: Terminal) -> None:
 @session()
 async def get_with_managed_fields(terminal: Terminal) -> None:
     await terminal.make("a")
-    await terminal.quiet(f"label {terminal.ref()} x=y")
+    # objects of other cases stand beside it where the kind has no namespaces
+    await terminal.quiet(f"label {terminal.ref()} x={terminal.token}")
     await terminal.run(f"get {terminal.ref()} -o json --show-managed-fields")
     await terminal.run(f"get {terminal.ref()} -o json")
-    await terminal.run(f"get {terminal.type} -l x=y -o json --show-managed-fields")
+    await terminal.run(f"get {terminal.type} -l x={terminal.token} -o json --show-managed-fields")
     await terminal.run(f"get {terminal.ref()} --show-managed-fields")
 
 
