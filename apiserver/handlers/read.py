@@ -84,11 +84,11 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
     path = served.info.stored.path(call.info.namespace or None)
     stored = await context.store.read(call, served.face, path, query)
     if mirror is not None:
-        _count_remaining(mirror, call, served, stored)
+        await _count_remaining(context.cache, mirror, call, served, stored)
     return respond.many(call, served.info.columns, list_to_virtual(FACES, served.face, stored))
 
 
-def _count_remaining(mirror: Mirror, call: Call, served: Served, page: Obj) -> None:
+async def _count_remaining(cache: WatchCache, mirror: Mirror, call: Call, served: Served, page: Obj) -> None:
     """Say how many follow a page, which the store does not when it is asked for one kind among others."""
     if not served.selection or not page["metadata"].get("continue") or not page.get("items"):
         return
@@ -97,8 +97,12 @@ def _count_remaining(mirror: Mirror, call: Call, served: Served, page: Obj) -> N
     metadata = page["items"][-1]["metadata"]
     last = key_of(metadata.get("namespace", ""), metadata["name"])
     selected = select(mirror.reader, call, served)
-    if selected is not None:
-        page["metadata"]["remainingItemCount"] = sum(each.key > last for each in mirror.select(selected))
+    if selected is None:
+        return
+    # what is known may be a moment behind a first page; those that follow are of the past
+    current = None if call.query.get("continue") else await _current(cache, mirror, selected)
+    entries = mirror.select(selected) if current is None else current.entries
+    page["metadata"]["remainingItemCount"] = sum(each.key > last for each in entries)
 
 
 def known(query: Mapping[str, str], mirror: Mirror, selection: Selection) -> Proven | None:
@@ -129,15 +133,21 @@ async def proven(
         return None
     if not version and (match or _exceeds(mirror, selection, int(limit))):
         return None
+    current = await _current(cache, mirror, selection)
+    if current is None or (version and current.version < int(version)):
+        return None
+    return None if 0 < int(limit) < len(current.entries) else current
+
+
+async def _current(cache: WatchCache, mirror: Mirror, selection: Selection) -> Proven | None:
+    """The selected objects as they are now, or None where that cannot be told."""
     try:
         current = await asyncio.shield(cache.prover(mirror.resource).current(selection.namespace))
     except (KubeError, Unproven):
         return None
-    if version and current.version < int(version):
-        return None
     if selection.narrows:
-        current = replace(current, entries=[entry for entry in current.entries if selection.matches(entry)])
-    return None if 0 < int(limit) < len(current.entries) else current
+        return replace(current, entries=[entry for entry in current.entries if selection.matches(entry)])
+    return current
 
 
 def _exceeds(mirror: Mirror, selection: Selection, limit: int) -> bool:

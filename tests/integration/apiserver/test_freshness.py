@@ -146,3 +146,33 @@ async def _list(way: Proxy, path: str, chance: random.Random) -> dict[str, int]:
     versions = {each["name"]: int(each["resourceVersion"]) for each in metadata}
     assert all(version <= int(listed["metadata"]["resourceVersion"]) for version in versions.values())
     return versions
+
+
+async def test_how_many_follow_a_page_is_as_new_as_the_page(
+    ways: list[Proxy], namespace: str, cluster: Make
+) -> None:
+    """The store does not say it of one kind among others, and what a replica knows comes a moment later."""
+    base = f"{GV}/namespaces/{namespace}"
+    one, other, _ = ways
+    assert (await one.json("POST", f"{base}/missioncontrolclusters", json=cluster()))[0] == 201
+    made = 0
+
+    async def make_and_count(worker: int) -> None:
+        nonlocal made
+        for number in range(10):
+            body = {
+                "apiVersion": "missioncontrol.io/v1alpha1",
+                "kind": "RollingRestart",
+                "metadata": {"name": f"r{worker}-{number}"},
+                "spec": {"clusterName": "demo"},
+            }
+            status, answer = await one.json("POST", f"{base}/rollingrestarts", json=body)
+            assert status == 201, answer
+            made += 1
+            before = made
+            page = (await other.json("GET", f"{base}/rollingrestarts?limit=1"))[1]
+            assert len(page["items"]) + page["metadata"].get("remainingItemCount", 0) >= before
+
+    async with asyncio.TaskGroup() as group:
+        for worker in range(16):
+            group.create_task(make_and_count(worker))
