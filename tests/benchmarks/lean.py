@@ -183,6 +183,9 @@ async def _ask(
         latencies.append(time.perf_counter() - began)
 
 
+_EVENT = b'{"type":"'
+
+
 class Watcher(asyncio.Protocol):
     """Counts the events of a watch."""
 
@@ -190,6 +193,7 @@ class Watcher(asyncio.Protocol):
         self._request, self._counted = request, counted
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
+        self._end = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by birth
@@ -199,6 +203,9 @@ class Watcher(asyncio.Protocol):
         if not self.opened.done():
             assert data.startswith(b"HTTP/1.1 200"), data[:200]
             self.opened.set_result(None)
-        events = data.count(b'{"type":"')
+        # an event may begin in one part and go on in the next
+        data = self._end + data
+        events = data.count(_EVENT)
+        self._end = data[1 - len(_EVENT) :]
         if events:
             self._counted(events)
