@@ -78,20 +78,21 @@ class Program:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of the series with these labels of a metric that is told where readiness is."""
-        text = call("GET", self.ready.replace("/readyz", "/metrics"))[1]
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
-        lines = [line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name]
+        lines = [line for line in self._metrics() if line.partition("{")[0].partition(" ")[0] == name]
         return sum(float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted))
 
     def metric_by(self, name: str, label: str) -> dict[str, float]:
         """The sums of the series of a metric by the values of one label."""
-        text = call("GET", self.ready.replace("/readyz", "/metrics"))[1]
         sums: dict[str, float] = {}
-        for line in text.splitlines():
+        for line in self._metrics():
             found = re.match(rf'{name}{{.*\b{label}="([^"]*)".*}} (\S+)', line)
             if found:
                 sums[found[1]] = sums.get(found[1], 0.0) + float(found[2])
         return sums
+
+    def _metrics(self) -> list[str]:
+        return call("GET", self.ready.replace("/readyz", "/metrics"))[1].splitlines()
 
     def send_signal(self, number: int) -> None:
         if self.is_running():

@@ -42,10 +42,10 @@ def faults(document: Mapping[str, Any], datacenter: Datacenter) -> Iterator[tupl
     if datacenter.spec.cdc is None:
         return
     for section in ("cassandra-yaml", "cassandra-env-sh"):
-        if not isinstance(document.get(section) or {}, Mapping):
+        if not isinstance(document.get(section), Mapping | None):
             yield section, "must be an object: spec.cdc adds to it"
-    options = _object(document.get("cassandra-env-sh")).get("additional-jvm-opts") or []
-    if not isinstance(options, list) or not all(isinstance(each, str) for each in options):
+    options = _object(document.get("cassandra-env-sh")).get("additional-jvm-opts")
+    if not isinstance(options, list | None) or not all(isinstance(each, str) for each in options or ()):
         yield "cassandra-env-sh.additional-jvm-opts", "must be a list of strings: spec.cdc adds to it"
 
 

@@ -106,10 +106,6 @@ def install(plane: ControlPlane, kind: Plane) -> Api:
     return Api(plane)
 
 
-def operator_kubeconfig(plane: ControlPlane) -> bytes:
-    return credential(plane, OPERATOR)
-
-
 class PlayedPlane:
     """A data plane whose operators are played by a thread; `steps` per second, unless paused."""
 
@@ -241,7 +237,7 @@ class World:
         self.home, self.planes = home, planes
 
     def register(self, name: str, plane: ControlPlane, *, kubeconfig: bytes | None = None) -> None:
-        content = operator_kubeconfig(plane) if kubeconfig is None else kubeconfig
+        content = credential(plane, OPERATOR) if kubeconfig is None else kubeconfig
         self.put_secret(f"{name}-kubeconfig", {"kubeconfig": content})
         spec = {"kubeconfigSecretRef": {"name": f"{name}-kubeconfig"}}
         if self.home.find(STORED_DATA_PLANES, name) is None:

@@ -10,13 +10,14 @@ import yaml
 
 from missioncontrol.api.resources import K8SSANDRA_CLUSTERS, SECRETS, STORED_CLUSTERS, STORED_DATA_PLANES
 from missioncontrol.local.ports import free_port
+from tests.installing import credential
 from tests.integration.missioncontrol.conftest import (
+    OPERATOR,
     SYSTEM,
     Json,
     World,
     cluster_body,
     eventually,
-    operator_kubeconfig,
 )
 from tests.processes import Program
 
@@ -64,7 +65,7 @@ def test_a_missing_secret_is_named_and_its_coming_is_noticed(world: World, opera
     world.put_secret("late-kubeconfig", {"kubeconfig": b"nonsense: ["})
     assert "kubeconfig" in told(world, "late", "KubeconfigInvalid")
     # now a good one: of a plane that is registered already
-    content = operator_kubeconfig(world.planes["data-plane-1"].plane)
+    content = credential(world.planes["data-plane-1"].plane, OPERATOR)
     world.put_secret("late-kubeconfig", {"kubeconfig": content})
     assert "data-plane-1" in told(world, "late", "NameTaken")
     world.home.delete(STORED_DATA_PLANES, "late")
@@ -95,7 +96,7 @@ def test_a_bad_kubeconfig_is_told_with_field_and_remedy(
     world: World, operator: Program, case: str, reason: str, words: str
 ) -> None:
     plane = world.planes["data-plane-1"].plane
-    good = operator_kubeconfig(plane)
+    good = credential(plane, OPERATOR)
     spec: dict[str, Any] = {"kubeconfigSecretRef": {"name": f"{case}-kubeconfig"}}
     content = good
     if case == "exec":

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import pytest
@@ -91,13 +91,13 @@ async def test_the_next_one_takes_over_at_once_when_the_leader_stops(
     make_client: MakeClient, namespace: str
 ) -> None:
     first, second = (operator(make_client(), namespace, lease=60) for _ in range(2))
-    async with running(second):
+    async with AsyncExitStack() as longer:
         async with running(first):
-            await until(lambda: first.leading or second.leading)
-            leader = first if first.leading else second
-            assert not (first.leading and second.leading)
-        if leader is first:
-            await until(lambda: second.leading, timeout=20)
+            await until(lambda: first.leading)
+            await longer.enter_async_context(running(second))
+            await until(lambda: second.probes.port)
+            assert not second.leading
+        await until(lambda: second.leading, timeout=20)
 
 
 @asynccontextmanager

@@ -188,6 +188,11 @@ REFUSED: list[Any] = [
         id="change data capture in a cassandra-yaml that is a list",
     ),
     pytest.param(
+        {"cdc": CDC, "config": {"cassandra-env-sh": ""}},
+        "spec.config.cassandra-env-sh: must be an object",
+        id="change data capture in a cassandra-env-sh that is an empty text",
+    ),
+    pytest.param(
         {"cdc": CDC, "config": {"cassandra-env-sh": {"additional-jvm-opts": "-Dx"}}},
         "spec.config.cassandra-env-sh.additional-jvm-opts: must be a list of strings",
         id="change data capture beside JVM options in one string",
