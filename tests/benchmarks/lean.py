@@ -187,10 +187,12 @@ _EVENT = b'{"type":"'
 
 
 class Watcher(asyncio.Protocol):
-    """Counts the events of a watch."""
+    """Counts the events of a watch, and tells when it ends."""
 
-    def __init__(self, request: bytes, counted: Callable[[int], None]) -> None:
-        self._request, self._counted = request, counted
+    def __init__(
+        self, request: bytes, counted: Callable[[int], None], ended: Callable[[], None] = lambda: None
+    ) -> None:
+        self._request, self._counted, self._ended = request, counted, ended
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
         self._end = b""
@@ -209,3 +211,6 @@ class Watcher(asyncio.Protocol):
         self._end = data[1 - len(_EVENT) :]
         if events:
             self._counted(events)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._ended()

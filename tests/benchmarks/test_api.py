@@ -49,6 +49,8 @@ TURNS = 6
 OBJECTS = 1000
 EVENTS = 200
 WATCHERS = 200
+WRITERS = 4
+"""Beside the watchers: kube-apiserver ends watches of clients that are too slow, as this one is with 16."""
 NAMESPACE = "benchmark"
 NATIVE = Resource("native.example.com", "v1alpha1", "missioncontrolclusters", "MissionControlCluster")
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -399,7 +401,7 @@ async def _fan_out(bench: Bench) -> None:
         async with watching(arm, WATCHERS, EVENTS, version) as (began, finished):
             before = bench.cpu()
             # written where they are stored, so that it is not the writing that is measured
-            await load(arm.target, iter(_statuses(arm.target, stored[number])), clients=16, seconds=60)
+            await load(arm.target, iter(_statuses(arm.target, stored[number])), clients=WRITERS, seconds=60)
             async with asyncio.timeout(60):
                 await finished
             told = WATCHERS * EVENTS
@@ -428,11 +430,15 @@ async def watching(
         if counted[0] >= watchers * events and not done.done():
             done.set_result(None)
 
+    def ended() -> None:
+        if not done.done():
+            done.set_exception(AssertionError(f"the server ended a watch after {counted[0]} events in all"))
+
     request = arm.target.get(arm.path(query=f"?watch=true&resourceVersion={version}"))
     opened = []
     for _ in range(watchers):
         _, watcher = await loop.create_connection(
-            lambda: Watcher(request, count),
+            lambda: Watcher(request, count, ended),
             arm.target.host,
             arm.target.port,
             ssl=arm.target.context,
