@@ -23,7 +23,7 @@ class Context:
     authorizer: Authorizer
     cache: WatchCache
     draining: asyncio.Event = field(default_factory=asyncio.Event)
-    watch_event: Callable[[tuple[str, ...], int], None] = field(default=lambda place, size: None)
+    watch_event: Callable[[tuple[str, ...], int, int], None] = field(default=lambda place, size, times: None)
     """To be told the group, version and resource, and the bytes, of each event that a watch sends."""
 
     async def may(self, call: Call, attributes: Attributes) -> bool:

@@ -151,10 +151,10 @@ class Metrics:
         if labels is not None:
             self.longrunning.add(labels, change)
 
-    def watch_event(self, place: Labels, size: int) -> None:
-        """An event of this group, version and resource was sent."""
-        self.watch_events.add(place)
-        self.watch_sizes.observe(size, place)
+    def watch_event(self, place: Labels, size: int, times: int = 1) -> None:
+        """An event of this group, version and resource was sent, to so many."""
+        self.watch_events.add(place, times)
+        self.watch_sizes.observe(size, place, times)
 
     def terminated(self, call: Call, code: int) -> None:
         """The server gave up a request to protect itself."""

@@ -55,7 +55,7 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
                     event = event_to_virtual(FACES, served.face, orjson.loads(line))
                     if bookmarks or event.get("type") != "BOOKMARK":
                         data = encoder.encode(event)
-                        context.watch_event(place, len(data))
+                        context.watch_event(place, len(data), 1)
                         await events.tell([data])
         except TransportError as error:
             # the answer has begun: a clean end lets the client resume where it was

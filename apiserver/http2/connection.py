@@ -180,7 +180,7 @@ class Connection(Inlet):
 
     def _read(self, data: bytes, at: int = 0) -> int:
         """Take whole frames; where the first begins that is not whole."""
-        end, unpack = len(data), frames.HEAD_FORMAT.unpack_from
+        end, unpack, number = len(data), frames.HEAD_FORMAT.unpack_from, frames.NUMBER_FORMAT.unpack_from
         while end - at >= frames.HEAD:
             high, low, kind, flags, stream = unpack(data, at)
             length = high << 8 | low
@@ -195,7 +195,9 @@ class Connection(Inlet):
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "a block of headers is interrupted")
             try:
                 if kind == frames.WINDOW_UPDATE:
-                    self._on_window_update(stream, data[begin:at])
+                    if length != 4:
+                        raise ConnectionFault(Code.FRAME_SIZE_ERROR, "a frame of another size")
+                    self._on_window_update(stream, number(data, begin)[0] & frames.STREAM_MASK)
                 elif kind == frames.HEADERS:
                     self._requests.on_headers(stream, flags, data[begin:at])
                 else:
@@ -265,9 +267,7 @@ class Connection(Inlet):
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "a size of frames that is not allowed")
         self._answer_control(frames.head(0, frames.SETTINGS, frames.ACK, 0))
 
-    def _on_window_update(self, number: int, payload: bytes) -> None:
-        _sized(payload, 4)
-        more = frames.number(payload) & frames.STREAM_MASK
+    def _on_window_update(self, number: int, more: int) -> None:
         if not number:
             if not more or not self._out.widen(more):
                 raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "a window is too large, or does not grow")
@@ -283,7 +283,8 @@ class Connection(Inlet):
 
     def _widen(self, stream: Stream, change: int) -> bool:
         stream.window += change
-        self._out.queue(stream)
+        if stream.pending:
+            self._out.queue(stream)
         return stream.window <= frames.LARGEST_WINDOW
 
     def pause_writing(self) -> None:

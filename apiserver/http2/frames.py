@@ -33,7 +33,8 @@ MAX_FRAME_SIZE: Final = 5
 MAX_HEADER_LIST_SIZE: Final = 6
 
 _PAIR: Final = struct.Struct(">HL")
-_LONG: Final = struct.Struct(">L")
+NUMBER_FORMAT: Final = struct.Struct(">L")
+"""The 31 or 32 bits that some frames are."""
 
 
 class Code(IntEnum):
@@ -98,20 +99,15 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
 
 def window_update(stream: int, more: int) -> bytes:
     """More bytes may come."""
-    return head(4, WINDOW_UPDATE, 0, stream) + _LONG.pack(more)
+    return head(4, WINDOW_UPDATE, 0, stream) + NUMBER_FORMAT.pack(more)
 
 
 def reset(stream: int, code: Code) -> bytes:
     """The end of one stream."""
-    return head(4, RST_STREAM, 0, stream) + _LONG.pack(code)
+    return head(4, RST_STREAM, 0, stream) + NUMBER_FORMAT.pack(code)
 
 
 def goaway(last: int, code: Code, why: str = "") -> bytes:
     """No stream after `last` is taken."""
     debug = why.encode()[:128]
-    return head(8 + len(debug), GOAWAY, 0, 0) + _LONG.pack(last) + _LONG.pack(code) + debug
-
-
-def number(payload: bytes) -> int:
-    """The 31 or 32 bits that some frames are."""
-    return int(_LONG.unpack(payload)[0])
+    return head(8 + len(debug), GOAWAY, 0, 0) + NUMBER_FORMAT.pack(last) + NUMBER_FORMAT.pack(code) + debug

@@ -33,6 +33,8 @@ class Outgoing:
         """Told of each stream whose last byte is out."""
         self._loop = asyncio.get_running_loop()
         self._frames: list[bytes | memoryview] = []
+        self._size = 0
+        """Bytes of bodies in them."""
         self._scheduled = False
         self._full = False
         """Whether the socket has enough."""
@@ -84,6 +86,8 @@ class Outgoing:
         if fits and not stream.pending and not self._full:
             self._frame(stream, data, size, last=end)
             self._schedule()
+            if self._size > AHEAD and not self._held:
+                self._write()
             return
         stream.pending.append(memoryview(data))
         stream.size += size
@@ -118,13 +122,18 @@ class Outgoing:
         self._scheduled = False
         if self.transport is None:
             self._frames.clear()
+            self._size = 0
             return
         if self._held:
             return
         if self._waiting and not self._full:
             self._let_send()
-        if self._frames:
+        self._write()
+
+    def _write(self) -> None:
+        if self._frames and self.transport is not None:
             out, self._frames = self._frames, []
+            self._size = 0
             self.transport.write(b"".join(out))
 
     def _schedule(self) -> None:
@@ -167,6 +176,7 @@ class Outgoing:
     def _frame(self, stream: Stream, data: bytes | memoryview, size: int, *, last: bool) -> None:
         stream.window -= size
         self._window -= size
+        self._size += size
         self._frames.append(frames.head(size, frames.DATA, frames.END_STREAM if last else 0, stream.id))
         self._frames.append(data)
         if last:

@@ -310,7 +310,7 @@ class Mirror:
                 await asyncio.sleep(0)
                 self._turn_ends = time.monotonic() + TURN_SECONDS
         self.handed_out = event.version
-        event.encoded = {}
+        event.handed_out()
 
     def _tell(self) -> None:
         waiting, self._advanced = self._advanced, None

@@ -18,7 +18,7 @@ from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry, Selection
 from apiserver.watchcache.forms import Form
 from apiserver.watchcache.mirror import AT_ONCE
-from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event
+from apiserver.watchcache.window import ADDED, DELETED, MODIFIED, Event, Line
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ BACKLOG_BYTES = 4 << 20
 GATHER_SECONDS = 0.005
 """For how long events are gathered after some were written, at least."""
 GATHER_MOST_SECONDS = 0.05
+GATHER_FACTOR = 4
+"""Who passes events on to many watchers, as kube-apiserver does, takes some times as long as we do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Flusher:
     """Writes what has been put aside for watchers, a part of them in each turn of the loop.
 
     At once when it is quiet; while there is one event after the other, what comes in a few milliseconds goes
-    out together: as long as writing took the last time, so that with many watchers it takes half of the time
-    and not all of it.
+    out together: some times as long as writing took the last time, so that with many watchers it takes a part
+    of the time and not all of it.
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,8 @@ class Flusher:
         self._scheduled = False
         self._not_before = 0.0
         self._began = 0.0
+        self._joined: dict[tuple[bytes, ...], bytes] = {}
+        """What several watchers are told together; of each event there is one object for all of them."""
 
     def add(self, watcher: Watcher) -> None:
         """Write to this watcher soon."""
@@ -73,14 +77,25 @@ class Flusher:
         loop = asyncio.get_running_loop()
         self._began = self._began or loop.time()
         for _ in range(min(AT_ONCE, len(self._waiting))):
-            self._waiting.popleft().flush()
+            self._waiting.popleft().flush(self._join)
         self._scheduled = bool(self._waiting)
         if self._scheduled:
             loop.call_soon(self._flush)
         else:
             now = loop.time()
-            self._not_before = now + min(max(GATHER_SECONDS, now - self._began), GATHER_MOST_SECONDS)
+            took = GATHER_FACTOR * (now - self._began)
+            self._not_before = now + min(max(GATHER_SECONDS, took), GATHER_MOST_SECONDS)
             self._began = 0.0
+            self._joined.clear()
+
+    def _join(self, lines: list[bytes]) -> bytes:
+        if len(lines) == 1:
+            return lines[0]
+        key = tuple(lines)
+        data = self._joined.get(key)
+        if data is None:
+            data = self._joined[key] = b"".join(lines)
+        return data
 
 
 class Watcher:
@@ -95,7 +110,7 @@ class Watcher:
         bookmarks: bool,
         flusher: Flusher,
         framing: Framing = CHUNKS,
-        sent: Callable[[int], None] = lambda size: None,
+        sent: Callable[[int, int], None] = lambda size, times: None,
     ) -> None:
         self.form = form
         self.after = after
@@ -106,6 +121,7 @@ class Watcher:
         # texts, for their hashes are computed once
         self._wrap = framing.wrap
         self._keys = {each: f"{framing.name}/{form}/{each}" for each in (ADDED, MODIFIED, DELETED)}
+        self._view = f"{framing.name}/{form}/{selection}"
         self._selection = selection
         self._bookmarks = bookmarks
         self._flusher = flusher
@@ -118,29 +134,43 @@ class Watcher:
         """An event, in this watcher's eyes: it may be another one, or none."""
         if event.version <= self.after or self.ended.done():
             return
-        seen_as = event.seen_by(self._selection.matches)
-        if not seen_as:
-            return
         if not self._defined:
-            self._put(self._wrap(self._line(event, seen_as)))
+            self._offer_first(event)
             return
-        key = self._keys[seen_as]
-        data = event.encoded.get(key)
-        if data is None:
-            data = event.encoded[key] = self._wrap(self._line(event, seen_as))
-        self._put(data)
+        line = event.lines.get(self._view) or self._share(event)
+        if line.data:
+            line.takers += 1
+            self._put(line.data)
+
+    def _share(self, event: Event) -> Line:
+        """What the event is to all who want to see the same."""
+        data = b""
+        seen_as = event.seen_by(self._selection.matches)
+        if seen_as:
+            key = self._keys[seen_as]
+            data = event.encoded.get(key, b"")
+            if not data:
+                data = event.encoded[key] = self._wrap(self._line(event, seen_as))
+        line = event.lines[self._view] = Line(data, self._sent)
+        return line
+
+    def _offer_first(self, event: Event) -> None:
+        """The event that tells the columns as well, which is nobody else's."""
+        seen_as = event.seen_by(self._selection.matches)
+        if seen_as:
+            self._put_own(self._line(event, seen_as))
 
     def bookmark(self, version: int) -> None:
         """A version up to which this watcher has everything."""
         if self._bookmarks and version >= self.after and not self.ended.done():
-            self._put(self._wrap(self.mark(version)))
+            self._put_own(self.mark(version))
 
     # Lines of the beginning, which the caller writes
 
     def present(self, entry: Entry) -> bytes:
         """The line for an object that is there already."""
         line = forms.added(self.form, entry, datetime.now(UTC), definitions=self._define())
-        self._sent(len(line))
+        self._sent(len(line), 1)
         return line
 
     def tell(self, event: Event) -> bytes:
@@ -148,7 +178,7 @@ class Watcher:
         seen_as = event.seen_by(self._selection.matches)
         line = self._line(event, seen_as) if seen_as else b""
         if line:
-            self._sent(len(line))
+            self._sent(len(line), 1)
         return line
 
     def mark(self, version: int, *, ends_initial: bool = False) -> bytes:
@@ -169,33 +199,31 @@ class Watcher:
         if not self.ended.done():
             self.ended.set_result(None)
 
-    def take(self) -> bytes:
-        """What has been put aside."""
-        data = b"".join(self._pending)
-        self._pending.clear()
-        self._size = 0
-        return data
-
     def go_live(self, transport: asyncio.WriteTransport) -> None:
         """From now on events are written as they come."""
         self._transport = transport
         self.flush()
 
-    def flush(self) -> None:
+    def flush(self, join: Callable[[list[bytes]], bytes] = b"".join) -> None:
         """Write what has been put aside, unless the reader has stopped reading."""
         transport = self._transport
         if transport is None or not self._pending or transport.is_closing():
             return
-        transport.write(self.take())
+        lines, self._pending, self._size = self._pending, [], 0
+        transport.write(join(lines))
         if transport.get_write_buffer_size() > BACKLOG_BYTES:
             self._cut(transport.abort)
+
+    def _put_own(self, line: bytes) -> None:
+        data = self._wrap(line)
+        self._sent(len(data), 1)
+        self._put(data)
 
     def _put(self, data: bytes) -> None:
         if self._transport is not None and not self._pending:
             self._flusher.add(self)
         self._pending.append(data)
         self._size += len(data)
-        self._sent(len(data))
         if self._size > BACKLOG_BYTES and len(self._pending) > 1:
             self._cut(self._pending.clear if self._transport is None else self._transport.abort)
 

@@ -16,7 +16,7 @@ ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
 class Event:
     """Something that happened to one object: its state now (at DELETED: at its end), and the one before."""
 
-    __slots__ = ("before", "encoded", "entry", "type", "version")
+    __slots__ = ("before", "encoded", "entry", "lines", "type", "version")
 
     def __init__(self, type_: str, entry: Entry, before: Entry | None) -> None:
         self.type = type_
@@ -25,6 +25,8 @@ class Event:
         self.version = entry.version
         self.encoded: dict[str, bytes] = {}
         """The bytes of the event while it is handed out, by form and transition."""
+        self.lines: dict[str, Line] = {}
+        """The same by what watchers want to see: those who want the same share what is found out for one."""
 
     def seen_by(self, matches: Callable[[Entry], bool]) -> str:
         """What the event is for a watch that selects by `matches`: a type, or nothing."""
@@ -33,6 +35,25 @@ class Event:
         if is_:
             return MODIFIED if was else ADDED
         return DELETED if was else ""
+
+    def handed_out(self) -> None:
+        """Count what was told; from now on this is only kept for those who ask for the past."""
+        for line in self.lines.values():
+            if line.takers:
+                line.sent(len(line.data), line.takers)
+        self.encoded, self.lines = {}, {}
+
+
+class Line:
+    """What an event is to some watchers: bytes, or none, and how many took them."""
+
+    __slots__ = ("data", "sent", "takers")
+
+    def __init__(self, data: bytes, sent: Callable[[int, int], None]) -> None:
+        self.data = data
+        self.takers = 0
+        self.sent = sent
+        """To be told of the size and the number of takers."""
 
 
 class Window:

@@ -59,10 +59,10 @@ class Histograms:
         if not labels:
             self._new(())
 
-    def observe(self, value: float, labels: Labels = ()) -> None:
+    def observe(self, value: float, labels: Labels = (), times: int = 1) -> None:
         counts = self._counts.get(labels) or self._new(labels)
-        counts[bisect_left(self._bounds, value)] += 1
-        counts[-1] += value
+        counts[bisect_left(self._bounds, value)] += times
+        counts[-1] += value * times
 
     def count(self, labels: Labels = ()) -> float:
         """How many were observed."""

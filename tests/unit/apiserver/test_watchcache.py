@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -521,7 +522,7 @@ class _Writer:
         self._flusher, self._seconds = flusher, seconds
         self.flushed: list[float] = []
 
-    def flush(self) -> None:
+    def flush(self, join: Callable[[list[bytes]], bytes]) -> None:
         self.flushed.append(time.monotonic())
         time.sleep(self._seconds)
 
@@ -534,7 +535,40 @@ class _Writer:
         return self.flushed[1] - self.flushed[0]
 
 
-async def test_events_are_gathered_as_long_as_writing_takes() -> None:
-    for seconds, least in ((0.0, GATHER_SECONDS), (0.03, 0.06), (0.2, 0.2 + GATHER_MOST_SECONDS)):
+async def test_events_are_gathered_some_times_as_long_as_writing_takes() -> None:
+    for seconds, least in ((0.0, GATHER_SECONDS), (0.01, 0.05), (0.2, 0.2 + GATHER_MOST_SECONDS)):
         writer = _Writer(Flusher(), seconds)
         assert await writer.told_again() >= least * 0.95
+
+
+async def test_watchers_who_want_the_same_share_bytes_and_are_counted() -> None:
+    flusher, counted = Flusher(), Counter[tuple[int, int]]()
+    watchers, transports = [], []
+    first = entry("n1", 1)
+    for name in ("", "", first.name):
+        chosen = selection(READER, "", [FieldTerm("metadata.name", name)] if name else [], [])
+        assert chosen is not None
+        watcher = Watcher(
+            forms.Form("operations"),
+            chosen,
+            after=0,
+            bookmarks=False,
+            flusher=flusher,
+            sent=lambda size, times: counted.update([(size, times)]),
+        )
+        transport = Mock(**{"is_closing.return_value": False, "get_write_buffer_size.return_value": 0})
+        watcher.go_live(transport)
+        watchers.append(watcher)
+        transports.append(transport)
+    events = [Event(ADDED, first, None), Event(ADDED, entry("n2", 2), None)]
+    for event in events:
+        for watcher in watchers:
+            watcher.offer(event)
+        event.handed_out()
+    await until(lambda: all(transport.write.called for transport in transports))
+    written = [[call.args[0] for call in transport.write.call_args_list] for transport in transports]
+    assert [len(each) for each in written] == [1, 1, 1]
+    assert written[0][0] is written[1][0]
+    assert written[0][0].startswith(written[2][0])
+    size = len(written[2][0])
+    assert counted == {(size, 2): 2, (size, 1): 1}
