@@ -9,19 +9,15 @@ or makes libuv abort the process. A loop that makes the socket itself has nothin
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from missioncontrol.kube.keepalive import keep_alive
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
-
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""Seconds until the first probe, between two, and how many: a peer that vanished without a word ends a watch
-after half a minute, while one that is merely quiet (a stopped process, no events) keeps it."""
 
 
 class Connector(aiohttp.TCPConnector):
@@ -47,7 +43,7 @@ class Connector(aiohttp.TCPConnector):
             raise
         except OSError as error:
             raise client_error(req.connection_key, error) from error
-        _keep_alive(transport)
+        keep_alive(transport)
         return transport, protocol
 
     async def _first(
@@ -65,15 +61,3 @@ class Connector(aiohttp.TCPConnector):
                 if number == len(addr_infos):
                     raise
         raise OSError("the name has no address")
-
-
-def _keep_alive(transport: asyncio.Transport) -> None:
-    connected = transport.get_extra_info("socket")
-    if connected is None or connected.fileno() < 0:
-        return  # it is broken already, as its first use will show
-    # options belong to the connection, whichever descriptor they are set through
-    with socket.socket(fileno=os.dup(connected.fileno())) as same:
-        same.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE.items():
-            if hasattr(socket, name):  # macOS knows only some of them
-                same.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from missioncontrol.kube import errors
+from missioncontrol.kube.head import Odd
 from missioncontrol.kube.stream import describe
 from missioncontrol.kube.transport import SAFE_METHODS, Response
-from missioncontrol.kube.wire import NoConnection, Odd, Pool
+from missioncontrol.kube.wire import NoConnection, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,21 +1,18 @@
-"""An answer that is read while it arrives: watches, and whatever the façade passes through.
-
-The line reader is our own because aiohttp's refuses lines longer than its buffer, and one watch event may be
-megabytes.
-"""
+"""An answer that is read while it arrives: watches, and whatever the façade passes through."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import aiohttp
-
 from missioncontrol.kube import errors
+from missioncontrol.kube.head import Head, Odd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from multidict import CIMultiDictProxy
+
+    from missioncontrol.kube.incoming import Incoming
 
 LINE_LIMIT = 64 * 1024 * 1024
 """No object can be nearly as long (etcd refuses them at 1.5 MB); beyond this the peer is no kube-apiserver.
@@ -26,22 +23,22 @@ ERROR_BODY_LIMIT = 1024 * 1024
 class Stream:
     """One streaming answer. Ends by exhaustion, by `abort`, or with TransportError."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, incoming: Incoming, head: Head) -> None:
+        self._incoming, self._head = incoming, head
 
     @property
     def status(self) -> int:
         """The HTTP status code."""
-        return self._response.status
+        return self._head.status
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The answer's headers."""
-        return self._response.headers
+        return self._head.headers
 
     def abort(self) -> None:
-        """Cut the connection now; a reader that waits gets the end or a TransportError."""
-        self._response.close()
+        """Cut the connection now; a reader that waits gets a TransportError."""
+        self._incoming.abort()
 
     async def raise_for_status(self) -> None:
         """Raise the typed ApiError when the server refused."""
@@ -56,24 +53,22 @@ class Stream:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives."""
+        while chunk := await self._read():
+            yield chunk
+
+    async def _read(self) -> bytes:
         try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            return await self._incoming.read()
         except TimeoutError as error:
             raise errors.TransportError("the stream went silent") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise errors.TransportError(f"the stream broke: {describe(error)}") from error
-        except RuntimeError as error:
-            # aiohttp's word for a connection that was cut while a chunk without data woke the reader
-            if not self._response.closed:
-                raise
+        except (OSError, Odd) as error:
             raise errors.TransportError(f"the stream broke: {describe(error)}") from error
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The body line by line, without the line ends; half a line at the end is an error."""
         pending: list[bytes] = []
         length = 0
-        async for chunk in self.chunks():
+        while chunk := await self._read():
             *complete, rest = chunk.split(b"\n")
             for part in complete:
                 if pending:

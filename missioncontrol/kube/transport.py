@@ -1,9 +1,8 @@
 """HTTP to one kube-apiserver: a time budget for each call, retries that are safe, a fence for leaders.
 
-Complete answers come over connections of our own, for a general client takes more processor time for a small
-one than all that an operator does with it; streams, of which there are few, come over aiohttp's. Nothing here
-knows resources. Proxies and netrc of the environment are ignored on purpose: what a cluster is reached by
-stands in its kubeconfig. Bodies are never logged.
+Answers come over connections of our own, for a general client takes more processor time for a small one than
+all that an operator does with it. Nothing here knows resources. Proxies and netrc of the environment are
+ignored on purpose: what a cluster is reached by stands in its kubeconfig. Bodies are never logged.
 """
 
 from __future__ import annotations
@@ -11,24 +10,22 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from missioncontrol.kube import errors
-from missioncontrol.kube.connector import Connector
 from missioncontrol.kube.credentials import TokenSource
+from missioncontrol.kube.head import RESPONSE_LIMIT, Odd
+from missioncontrol.kube.incoming import Incoming
 from missioncontrol.kube.stream import Stream, describe, retry_after
-from missioncontrol.kube.wire import CONNECT_TIMEOUT, RESPONSE_LIMIT, NoConnection, Odd, Pool
+from missioncontrol.kube.wire import NoConnection, Pool
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -41,8 +38,6 @@ Guard = Callable[[], None]
 Observer = Callable[[str, int, float], None]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADER_LIMIT = 64 * 1024
-_HEADERS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +80,7 @@ class Transport:
         """When (by time.monotonic) the server last answered well."""
         self._token = TokenSource(config)
         self._pool = Pool(config)
-        self._session: aiohttp.ClientSession | None = None
+        self._streams: set[Incoming] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -98,9 +93,8 @@ class Transport:
         """Close every connection; a closed client stays closed."""
         self._closed = True
         self._pool.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        for incoming in tuple(self._streams):
+            incoming.abort()
 
     async def request(
         self,
@@ -150,32 +144,33 @@ class Transport:
         """The answer to a GET, to read as it arrives. It must begin within `timeout` (default: the client's);
         after that silence longer than `idle_timeout` seconds (None: any) is a TransportError."""
         opening = self.timeout if timeout is None else timeout
-        limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=idle_timeout)
-        session = self._open()
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(opening):
-                response = await session.get(
-                    self._url(path, query),
-                    headers=self._headers(headers, None),
-                    timeout=limits,
-                    allow_redirects=False,
-                    server_hostname=self.config.tls_server_name,
-                )
-        except TimeoutError as error:
-            self._note("GET", 0, started)
-            waited = time.monotonic() - started
-            raise errors.TransportError(f"GET {path}: no answer within {waited:.1f} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            self._note("GET", 0, started)
-            raise errors.TransportError(f"GET {path}: {describe(error)}") from error
-        self._note("GET", response.status, started)
-        if response.status == 401:
-            self._token.renew()
-        try:
-            yield Stream(response)
-        finally:
-            response.close()
+        if self._closed:
+            raise errors.TransportError("the client is closed")
+        request = self._pool.request("GET", _target(path, query), self._headers(headers, None), None)
+        started, status = time.monotonic(), 0
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(opening):
+                    incoming = await self._pool.open(Incoming)
+                    stack.callback(self._leave, incoming)
+                    self._streams.add(incoming)
+                    head = await incoming.ask(request)
+                status = head.status
+            except TimeoutError as error:
+                waited = time.monotonic() - started
+                raise errors.TransportError(f"GET {path}: no answer within {waited:.1f} s") from error
+            except (OSError, Odd) as error:
+                raise errors.TransportError(f"GET {path}: {describe(error)}") from error
+            finally:
+                self._note("GET", status, started)
+            if status == 401:
+                self._token.renew()
+            incoming.be_patient(idle_timeout)
+            yield Stream(incoming, head)
+
+    def _leave(self, incoming: Incoming) -> None:
+        self._streams.discard(incoming)
+        incoming.abort()
 
     async def _attempt(
         self,
@@ -210,40 +205,6 @@ class Transport:
         finally:
             self._note(method, status, started)
         return Response(status, told, body)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise errors.TransportError("the client is closed")
-        if self._session is None:
-            connector = Connector(
-                ssl=self._tls() if self.config.server.startswith("https:") else True,
-                limit=0,  # watches hold theirs for ever; what bounds the others is the number of workers
-                keepalive_timeout=60,
-                ttl_dns_cache=30,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
-                # each warning is a header, and an object may deserve very many
-                max_line_size=_HEADER_LIMIT,
-                max_field_size=_HEADER_LIMIT,
-                max_headers=_HEADERS_LIMIT,
-            )
-        return self._session
-
-    def _tls(self) -> ssl.SSLContext:
-        try:
-            return self.config.ssl_context()
-        except (OSError, ValueError) as error:
-            raise errors.TransportError(f"the TLS material cannot be used: {describe(error)}") from error
-
-    def _url(self, path: str, query: Query | None) -> URL:
-        if isinstance(query, str):
-            return URL(self.config.server + path + (f"?{query}" if query else ""), encoded=True)
-        url = URL(self.config.server + path, encoded=True)
-        return url.with_query(query) if query else url
 
     def bearer(self) -> str:
         """The token of the moment, or nothing."""

@@ -9,36 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
-from multidict import CIMultiDict, CIMultiDictProxy
-
+from missioncontrol.kube.head import IN_CHUNKS, RESPONSE_LIMIT, UNTIL_CLOSED, Head, Odd, read_head
 from missioncontrol.kube.inlet import Inlet
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
+    from multidict import CIMultiDictProxy
+
     from missioncontrol.kube.config import ClusterConfig
 
 CONNECT_TIMEOUT: Final = 3.0
 """Seconds for TCP and TLS together: a machine that is gone must be noticed quickly."""
-RESPONSE_LIMIT: Final = 256 * 1024 * 1024
-HEAD_LIMIT: Final = 1024 * 1024
-"""Each warning is a header, and an object may deserve very many."""
 IDLE_SECONDS: Final = 30.0
 """After which a connection is not used any more: kube-apiserver closes idle ones, a little later."""
 KEPT: Final = 64
-_UNTIL_CLOSED: Final = -2
+
+
+P = TypeVar("P", bound=Inlet)
 
 
 class NoConnection(OSError):
     """There was nobody to send the request to; why is its cause."""
-
-
-class Odd(Exception):
-    """Not the answer of a kube-apiserver."""
 
 
 class Pool:
@@ -76,7 +72,7 @@ class Pool:
         process that was stopped in there must not write after. Raises NoConnection, another OSError or Odd.
         """
         try:
-            connection = self._kept() or await self._open()
+            connection = self._kept() or await self.open(Connection)
         except OSError as error:
             raise NoConnection(str(error) or type(error).__name__) from error
         try:
@@ -115,7 +111,8 @@ class Pool:
             connection.abort()
         return None
 
-    async def _open(self) -> Connection:
+    async def open(self, protocol: Callable[[], P]) -> P:
+        """A new connection, which is whoever asks for it's alone. Raises OSError."""
         if self._secure and self._context is None:
             try:
                 self._context = self._config.ssl_context()
@@ -123,7 +120,7 @@ class Pool:
                 raise OSError(f"the TLS material cannot be used: {error}") from error
         async with asyncio.timeout(CONNECT_TIMEOUT):
             _, connection = await asyncio.get_running_loop().create_connection(
-                Connection,
+                protocol,
                 self._host,
                 self._port,
                 ssl=self._context,
@@ -137,23 +134,18 @@ class Answer:
 
     __slots__ = ("_head", "body", "status")
 
-    def __init__(self, head: bytes, status: int, body: bytes) -> None:
-        self._head, self.status, self.body = head, status, body
+    def __init__(self, head: Head, body: bytes) -> None:
+        self._head, self.status, self.body = head, head.status, body
 
     @property
     def is_plain(self) -> bool:
         """Whether it is what was asked for and nothing else."""
-        return self.status == 200 and b"\r\ncontent-encoding:" not in self._head.lower()
+        return self.status == 200 and not self._head.is_encoded
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """All of them, in their order."""
-        found: CIMultiDict[str] = CIMultiDict()
-        for line in self._head.decode("utf-8", "surrogateescape").split("\r\n")[1:]:
-            name, colon, value = line.partition(":")
-            if colon:
-                found.add(name, value.strip(" \t"))
-        return CIMultiDictProxy(found)
+        return self._head.headers
 
 
 class Connection(Inlet):
@@ -163,12 +155,8 @@ class Connection(Inlet):
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
-        self._head = b""
-        self._status = 0
-        self._last = False
-        """Whether the server ends the connection after this answer."""
+        self._head: Head | None = None
         self._received = bytearray()
-        self._length = -1
         self._body = 0
         self._chunks: list[bytes] = []
 
@@ -186,7 +174,7 @@ class Connection(Inlet):
             raise ConnectionResetError("the connection is closed")
         self._waiting = asyncio.get_running_loop().create_future()
         self._received.clear()
-        self._body, self._length = 0, -1
+        self._body, self._head = 0, None
         self._chunks = []
         self._transport.write(request)
         return self._waiting
@@ -202,56 +190,30 @@ class Connection(Inlet):
             return
         self._received += data
         try:
-            if not self._body:
-                self._read_head()
-            if self._body:
-                self._read_body()
+            if self._head is None:
+                found = read_head(self._received)
+                if found is None:
+                    return
+                self._head, self._body = found
+            self._read_body(self._head)
         except (Odd, ValueError) as error:
             self._waiting.set_exception(error if isinstance(error, Odd) else Odd("an answer that is none"))
             self.abort()
 
-    def _read_head(self) -> None:
-        end = self._received.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._received) > HEAD_LIMIT:
-                raise Odd(f"an answer with more than {HEAD_LIMIT} bytes of headers")
-            return
-        self._head = bytes(self._received[:end])
-        head = self._head.lower() + b"\r\n"
-        version, status = head[:9], head[9:12]
-        if version not in (b"http/1.1 ", b"http/1.0 ") or not status.isdigit():
-            raise Odd("an answer that is not HTTP/1.1")
-        self._status = int(status)
-        self._last = version == b"http/1.0 " or b"\r\nconnection: close\r\n" in head
-        if self._status < 200:
-            raise Odd(f"an answer with status {self._status}")
-        if self._status in (204, 304):
-            self._length = 0
-        elif b"\r\ntransfer-encoding: chunked\r\n" not in head:
-            self._length = self._told_length(head)
-        self._body = end + 4
-
-    def _told_length(self, head: bytes) -> int:
-        at = head.find(b"\r\ncontent-length:")
-        if at < 0 and self._last:
-            return _UNTIL_CLOSED  # as a balancer says that nobody is behind it
-        length = int(head[at + 17 : head.index(b"\r\n", at + 17)]) if at >= 0 else -1
-        if not 0 <= length <= RESPONSE_LIMIT:
-            raise Odd("an answer that does not say how long it is, or is too long")
-        return length
-
-    def _read_body(self) -> None:
-        if self._length >= 0:
-            missing = self._body + self._length - len(self._received)
+    def _read_body(self, head: Head) -> None:
+        if head.length >= 0:
+            missing = self._body + head.length - len(self._received)
             if missing < 0:
                 raise Odd("an answer that is longer than it says")
             if not missing:
-                self._done(bytes(memoryview(self._received)[self._body :]))
+                self._done(head, bytes(memoryview(self._received)[self._body :]))
             return
         if len(self._received) > self._body + RESPONSE_LIMIT:
             raise Odd(f"an answer of more than {RESPONSE_LIMIT} bytes")
-        if self._length == _UNTIL_CLOSED:
-            return
+        if head.length == IN_CHUNKS:
+            self._read_chunks(head)
+
+    def _read_chunks(self, head: Head) -> None:
         while True:
             line = self._received.find(b"\r\n", self._body)
             if line < 0:
@@ -267,27 +229,28 @@ class Connection(Inlet):
             if not size:
                 if len(self._received) != end + 2:
                     raise Odd("an answer that goes on after its end")
-                self._done(b"".join(self._chunks))
+                self._done(head, b"".join(self._chunks))
                 return
             self._chunks.append(bytes(memoryview(self._received)[line + 2 : end]))
             self._body = end + 2
 
-    def _done(self, body: bytes) -> None:
+    def _done(self, head: Head, body: bytes) -> None:
         waiting, self._waiting = self._waiting, None
         self._received.clear()
         self._chunks = []  # they may be megabytes, and the next request far away
-        if self._last and self._transport is not None:
+        if head.is_last and self._transport is not None:
             self._transport.close()
         if waiting is not None:
-            waiting.set_result(Answer(self._head, self._status, body))
+            waiting.set_result(Answer(head, body))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         waiting = self._waiting
         if waiting is None or waiting.done():
             return
-        if error is None and self._body and self._length == _UNTIL_CLOSED:
-            self._done(bytes(memoryview(self._received)[self._body :]))
+        head = self._head
+        if error is None and head is not None and head.length == UNTIL_CLOSED:
+            self._done(head, bytes(memoryview(self._received)[self._body :]))
             return
         self._waiting = None
         waiting.set_exception(error or ConnectionResetError("the connection was closed"))

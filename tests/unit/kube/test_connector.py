@@ -15,8 +15,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from missioncontrol.kube import connector
-from missioncontrol.kube.connector import KEEPALIVE, Connector
-from missioncontrol.kube.connector import _keep_alive as kept
+from missioncontrol.kube.connector import Connector
+from missioncontrol.kube.keepalive import KEEPALIVE
+from missioncontrol.kube.keepalive import keep_alive as kept
 
 
 def test_connections_that_are_reset_while_they_begin_cost_no_other_one_its_descriptor() -> None:
@@ -46,7 +47,7 @@ async def test_a_peer_that_vanished_is_noticed_by_the_socket_itself(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[asyncio.Transport] = []
-    monkeypatch.setattr(connector, "_keep_alive", lambda each: made.append(each) or kept(each))
+    monkeypatch.setattr(connector, "keep_alive", lambda each: made.append(each) or kept(each))
     async with aiohttp.ClientSession(connector=Connector()) as session, session.get(server.make_url("/")):
         ours = made[0].get_extra_info("socket")
         assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
