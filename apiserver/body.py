@@ -27,7 +27,7 @@ from apiserver.status import Failure, bad_request, failure, unsupported_media_ty
 LIMIT = 3 * 1024 * 1024
 ASIDE = 32 * 1024
 """Bytes that are decoded at once; more are decoded in a thread."""
-_MAX_DEPTH = 500
+MAX_DEPTH = yamldoc.MAX_DEPTH
 _MAX_NODES = 1_000_000
 _YAML_TYPES = frozenset({"application/yaml"})
 
@@ -107,8 +107,8 @@ def decode_json(data: bytes, *, keep: bool = False) -> Decoded:
 def _decode_json(read: Callable[[bytes], tuple[bytes, Any]], data: bytes, *, keep: bool) -> Decoded:
     try:
         data, value = read(data)
-        if len(data) > ASIDE or data.count(b"{") + data.count(b"[") >= _MAX_DEPTH:
-            _check_depth(value)
+        if len(data) > ASIDE or data.count(b"{") + data.count(b"[") >= MAX_DEPTH:
+            check_depth(value)
         if _says_all(value, data):
             return Decoded(value)
         repeated: list[tuple[int, str]] = []
@@ -118,7 +118,7 @@ def _decode_json(read: Callable[[bytes], tuple[bytes, Any]], data: bytes, *, kee
         raise bad_request(f"the object provided is not valid JSON: {error}") from error
     except (ValueError, RecursionError) as error:
         raise bad_request("the object provided is nested too deeply") from error
-    _check_depth(value)
+    check_depth(value)
     return Decoded(value, _paths(value, repeated) if repeated else ())
 
 
@@ -186,7 +186,7 @@ def decode_yaml(data: bytes, *, keep: bool = False) -> Decoded:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark is not None else ""
         raise bad_request(f"the object provided is not valid YAML: {line}{problem}") from error
-    _check_depth(value)
+    check_depth(value)
     try:
         orjson.dumps(value)
     except TypeError as error:
@@ -242,21 +242,23 @@ def _paths(value: Any, repeated: list[tuple[int, str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sorted(found)))
 
 
-def _check_depth(value: Any) -> None:
-    """Bound depth and size, with references counted as often as they would be written out."""
+def check_depth(value: Any, *, below: int = 0) -> None:
+    """Bound depth and size, with references counted as often as they would be written out. The value is to
+    stand so many steps below the root.
+    """
     nodes = size = 0
     level = [value]
-    for _ in range(_MAX_DEPTH):
-        below: list[Any] = []
+    for _ in range(MAX_DEPTH - below):
+        inner: list[Any] = []
         for item in level:
             kind = type(item)
             if kind is str:
                 size += len(item)
             elif kind is dict:
-                below += item.values()
+                inner += item.values()
                 size += sum(map(len, item))
             elif kind is list:
-                below += item
+                inner += item
             elif kind is int or kind is float:
                 if not _is_number(item):
                     raise bad_request("the object provided holds a number that Kubernetes cannot express")
@@ -265,11 +267,11 @@ def _check_depth(value: Any) -> None:
                     f"the object provided holds a value that JSON cannot express: {kind.__name__}"
                 )
         nodes += len(level)
-        if nodes + len(below) > _MAX_NODES or size > 2 * LIMIT:
+        if nodes + len(inner) > _MAX_NODES or size > 2 * LIMIT:
             raise too_large()
-        if not below:
+        if not inner:
             return
-        level = below
+        level = inner
     raise bad_request("the object provided is nested too deeply")
 
 

@@ -12,7 +12,10 @@ from typing import Any, Final
 
 import yaml
 
-MAX_DEPTH: Final = 500
+MAX_DEPTH: Final = 240
+"""More than any object has that people wrote. What encodes objects takes 254: with what lists, Tables, events
+and the record of field owners put around them, all that is stored can be shown.
+"""
 MAX_PARTS: Final = 150_000
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)

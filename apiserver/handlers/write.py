@@ -162,6 +162,7 @@ async def _patch_whole(context: Context, call: Call, served: Served, operations:
             # what is no patch at all the store says best
             body = patches.json_to_stored(FACES, served.face, operations)
             return await _send_patch(context, call, served, bodies.JSON_PATCH, body)
+        bodies.check_depth(wanted)
         whole = to_stored(FACES, served.face, wanted) if isinstance(wanted, dict) else wanted
         body = [{"op": "replace", "path": "", "value": whole}]
         try:
@@ -172,6 +173,14 @@ async def _patch_whole(context: Context, call: Call, served: Served, operations:
             if refusal.code != 409 or own or attempt == PATCH_ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _check_reach(operations: list[Any]) -> None:
+    """What a JSON patch puts deep into an object must not make it deeper than objects may be."""
+    for each in operations:
+        path = each.get("path") if isinstance(each, dict) else None
+        if isinstance(path, str) and each.get("op") in ("add", "replace"):
+            bodies.check_depth(each.get("value"), below=path.count("/"))
 
 
 def _version(item: Obj) -> Any:
@@ -194,7 +203,8 @@ async def _patch_body(context: Context, call: Call, served: Served, kind: str) -
     if kind == bodies.MERGE_PATCH and isinstance(value, dict):
         return patches.merge_to_stored(FACES, served.face, value)
     if kind == bodies.JSON_PATCH and isinstance(value, list):
-        if patches.needs_whole(served.face, value):
+        _check_reach(value)
+        if patches.needs_whole(value):
             return _Whole(value)
         return patches.json_to_stored(FACES, served.face, value)
     return data

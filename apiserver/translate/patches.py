@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.translate.face import Face, Faces, Obj
-from apiserver.translate.lastapplied import ANNOTATION
 from apiserver.translate.objects import to_stored
 
 
@@ -24,36 +23,13 @@ def json_to_stored(faces: Faces, face: Face, operations: list[Any]) -> list[Any]
     return [_operation(faces, face, each) if isinstance(each, dict) else each for each in operations]
 
 
-def needs_whole(face: Face, operations: list[Any]) -> bool:
-    """Whether a JSON patch moves what is stored otherwise than it is shown, or reaches into an owner: then
-    operations cannot be translated one by one.
+def needs_whole(operations: list[Any]) -> bool:
+    """Whether a JSON patch moves what is there, which may be stored otherwise than it is shown and may end up
+    too deep, or reaches into an owner: then operations cannot be translated one by one.
     """
-    return any(_moves(face, each) or _reaches(each) for each in operations if isinstance(each, dict))
-
-
-def _moves(face: Face, operation: Obj) -> bool:
-    pointers = [operation.get("from"), operation.get("path")]
-    return operation.get("op") in ("copy", "move") and any(
-        _is_stored_otherwise(face, each) for each in pointers if isinstance(each, str)
+    return any(
+        each.get("op") in ("copy", "move") or _reaches(each) for each in operations if isinstance(each, dict)
     )
-
-
-_OTHERWISE = ("uid", "finalizers", "ownerReferences", "managedFields", "annotations")
-_OF_PREFIXED = ("name", "generateName")
-
-
-def _is_stored_otherwise(face: Face, pointer: str) -> bool:
-    match pointer.split("/")[1:]:
-        case ["metadata", "annotations", key, *_]:
-            return _unescape(key) == ANNOTATION
-        case ["metadata", member, *_]:
-            return member in _OTHERWISE or bool(face.prefix and member in _OF_PREFIXED)
-        case ["spec", _, *_] | ["status", *_]:
-            return False
-        case ["spec"]:
-            return bool(face.argument)
-        case _:
-            return True
 
 
 def _reaches(operation: Obj) -> bool:

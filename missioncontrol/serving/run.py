@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, Self
 
@@ -26,6 +27,11 @@ GRACE_SECONDS = 25.0
 YOUNG = 10_000
 """Objects made since the last collection of garbage, at which the next one looks at them. Python's own 700
 are a few decoded answers, which are mostly still in use."""
+
+NESTING = 12_000
+"""Calls within calls. Kubernetes keeps objects that are nested 10,000 deep, and what decodes them counts each
+step as a call: one that cannot be read must not end who reads all of its kind.
+"""
 
 
 class TaskEnded(Exception):
@@ -77,6 +83,7 @@ def run(
     main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, grace: float = GRACE_SECONDS
 ) -> NoReturn:
     """Run a program and exit: 0 after it returned, 1 after it failed or did not stop in time."""
+    sys.setrecursionlimit(NESTING)
     memory.keep_what_is_there()
     gc.set_threshold(YOUNG)
     try:

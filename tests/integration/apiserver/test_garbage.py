@@ -9,10 +9,12 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,8 @@ from tests.servers import Facade
 
 GV = "/apis/missioncontrol.io/v1alpha1"
 HERE = f"{GV}/namespaces/default/missioncontrolclusters"
+EXAMPLES_FOLDER = Path(__file__).resolve().parents[3] / "examples"
+JSON_PATCH = "application/json-patch+json"
 SECONDS = 10.0
 GROWTH = 150 << 20
 """Bytes that the server may grow by over all of this."""
@@ -333,3 +337,94 @@ def test_broken_http_is_answered_or_hung_up_on(
     assert not answer or answer.startswith(b"HTTP/1."), answer
     assert b" 500 " not in answer[:20]
     assert b"Traceback" not in answer
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("depth", [200, 234, 260, 400, 480])
+def test_an_object_that_is_nested_deeply_is_shown_or_refused(
+    facade: Facade, session: requests.Session, depth: int
+) -> None:
+    """Where people may write what they like."""
+    made = _post_nested(facade, session, f"deep-{depth}", depth)
+    assert made.status_code == (201 if depth < 240 - 5 else 400), made.text[:300]
+    if made.status_code == 201:
+        _read_everywhere(facade, session, f"deep-{depth}")
+        assert throw(facade, session, "DELETE", f"{HERE}/deep-{depth}").status_code == 200
+
+
+PLACE = "/spec/k8ssandra/cassandra/config/cassandraYaml"
+BELOW = PLACE + "/a" * 90
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(
+            [{"op": "replace", "path": BELOW, "value": nested(200)}], id="something deep, far below"
+        ),
+        pytest.param([{"op": "copy", "path": BELOW, "from": PLACE}] * 2, id="what is there into itself"),
+    ],
+)
+def test_no_patch_makes_an_object_deeper_than_it_may_be(
+    facade: Facade, session: requests.Session, step: list[dict[str, Any]]
+) -> None:
+    assert _post_nested(facade, session, "deeper", 100).status_code == 201
+    headers = {"Content-Type": JSON_PATCH}
+    answer = throw(facade, session, "PATCH", f"{HERE}/deeper", data=json.dumps(step), headers=headers)
+    assert answer.status_code == 400, answer.text[:300]
+    assert "nested too deeply" in answer.text
+    answer = throw(facade, session, "PATCH", f"{HERE}/deeper", data=json.dumps(step[1:]), headers=headers)
+    assert answer.status_code == 200, answer.text[:300]
+    _read_everywhere(facade, session, "deeper")
+    assert throw(facade, session, "DELETE", f"{HERE}/deeper").status_code == 200
+
+
+def test_copies_cannot_fill_the_memory(facade: Facade, session: requests.Session) -> None:
+    assert _post_nested(facade, session, "doubled", 1).status_code == 201
+    step = [{"op": "copy", "path": f"{PLACE}/{number}", "from": PLACE} for number in range(100)]
+    headers = {"Content-Type": JSON_PATCH}
+    answer = throw(facade, session, "PATCH", f"{HERE}/doubled", data=json.dumps(step), headers=headers)
+    assert answer.status_code == 422, answer.text[:300]
+    assert throw(facade, session, "DELETE", f"{HERE}/doubled").status_code == 200
+
+
+def test_a_remembered_object_may_be_as_deep_as_texts_are_long(
+    facade: Facade, session: requests.Session
+) -> None:
+    text = '{"a":' * 20_000 + "1" + "}" * 20_000
+    remembered = text.replace("1", '"missioncontrol.io/v1alpha1"')
+    answer = _post_nested(
+        facade,
+        session,
+        "remembers",
+        1,
+        annotations={"kubectl.kubernetes.io/last-applied-configuration": remembered},
+    )
+    assert answer.status_code == 201, answer.text[:300]
+    _read_everywhere(facade, session, "remembers")
+    assert throw(facade, session, "DELETE", f"{HERE}/remembers").status_code == 200
+
+
+def _post_nested(
+    facade: Facade, session: requests.Session, name: str, depth: int, **metadata: Any
+) -> requests.Response:
+    spec = yaml.safe_load((EXAMPLES_FOLDER / "quickstart.yaml").read_text())["spec"]
+    spec["k8ssandra"]["cassandra"]["config"] = {"cassandraYaml": nested(depth)}
+    document = {**IDENTITY, "metadata": {"name": name, **metadata}, "spec": spec}
+    return throw(facade, session, "POST", HERE, json=document)
+
+
+def _read_everywhere(facade: Facade, session: requests.Session, name: str) -> None:
+    """An object that is stored is shown, in every way, and so are the others."""
+    for accept in ("application/json", "application/yaml", "application/json;as=Table;v=v1;g=meta.k8s.io"):
+        for query in ("", "?resourceVersion=0"):
+            shown = throw(facade, session, "GET", f"{HERE}/{name}{query}", headers={"Accept": accept})
+            assert shown.status_code == 200, shown.text[:300]
+    for query in ("", "?resourceVersion=0", "?watch=true&timeoutSeconds=1&resourceVersion=0", "?limit=1"):
+        assert throw(facade, session, "GET", HERE + query).status_code == 200

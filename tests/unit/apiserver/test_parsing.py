@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from apiserver import body, budget, negotiate, selectors
 from apiserver.call import manager_of
 from apiserver.negotiate import LIST, SINGLE, Accepted, Shape
-from apiserver.patching import json_patch, merge
+from apiserver.patching import merge
 from apiserver.requestinfo import complaint, parse
 from apiserver.status import Failure
 
@@ -425,41 +425,6 @@ def test_managers_come_from_user_agents() -> None:
     assert manager_of("kubectl/v1.36.3 (linux/amd64)") == "kubectl"
     assert manager_of("") == "unknown"
     assert len(manager_of("x" * 1000)) == 128
-
-
-@pytest.mark.parametrize(
-    ("operations", "expected"),
-    [
-        ([{"op": "replace", "path": "/spec/replicas", "value": 3}], {"spec": {"replicas": 3}}),
-        ([{"op": "add", "path": "/a", "value": [1]}, {"op": "add", "path": "/a/-", "value": 2}],
-         {"spec": {"replicas": 1}, "a": [1, 2]}),
-        ([{"op": "move", "from": "/spec", "path": "/x"}], {"x": {"replicas": 1}}),
-        ([{"op": "remove", "path": "/spec/replicas"}], {"spec": {}}),
-        ([{"op": "copy", "from": "/spec/replicas", "path": "/y"}], {"spec": {"replicas": 1}, "y": 1}),
-        ([{"op": "replace", "path": "", "value": 5}], 5),
-    ],
-)  # fmt: skip
-def test_json_patches_of_a_scale(operations: list[object], expected: object) -> None:
-    assert json_patch({"spec": {"replicas": 1}}, operations) == expected
-
-
-@pytest.mark.parametrize(
-    ("operations", "code"),
-    [
-        ([{"op": "test", "path": "/spec/replicas", "value": 2}], 422),
-        ([{"op": "remove", "path": "/none"}], 422),
-        ([{"op": "replace", "path": "/none", "value": 1}], 422),
-        ([{"op": "dance", "path": "/spec"}], 400),
-        ([{"op": "add", "path": "spec", "value": 1}], 400),
-        ([{"op": "add", "path": "/spec"}], 400),
-        ({}, 400),
-        ([1], 400),
-    ],
-)
-def test_json_patches_that_are_refused(operations: object, code: int) -> None:
-    with pytest.raises(Failure) as caught:
-        json_patch({"spec": {"replicas": 1}}, operations)
-    assert caught.value.code == code
 
 
 def test_merge_removes_with_null() -> None:
