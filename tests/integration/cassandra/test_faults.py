@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from typing import Any
+
+import pytest
 
 from missioncontrol.api.resources import CASSANDRA_DATACENTERS, PODS
 from tests.integration.cassandra.conftest import OperatorProcess, Plane
@@ -93,3 +97,28 @@ def test_a_broken_image_stops_at_the_first_rack_and_can_be_mended(
 def _nodes(plane: Plane) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = plane.get(CASSANDRA_DATACENTERS, "dc1")["status"]["nodeStatuses"]
     return found
+
+
+@pytest.mark.parametrize("depth", [300, 5000])
+def test_a_datacenter_that_is_nested_too_deep_for_anything_stops_no_other(
+    operator: OperatorProcess, plane: Plane, depth: int
+) -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(4 * depth + 1000)  # of this test's own encoder
+    try:
+        plane.create_datacenter("deep", cluster="deep", config={"cassandra-yaml": nested(depth)})
+        plane.create_datacenter("dc1")
+        plane.wait_settled("dc1")
+        process = operator.pid
+        plane.delete(CASSANDRA_DATACENTERS, "deep")
+        eventually(lambda: not plane.list(CASSANDRA_DATACENTERS)[1:], "the deep one has gone")
+    finally:
+        sys.setrecursionlimit(before)
+    assert operator.pid == process
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value

@@ -23,7 +23,7 @@ def taken(op: str, origin: str, path: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
-        pytest.param(of("replace", "/spec/replicas", value=3), {"spec": {"replicas": 3, "none": None}}, id="replace"),
+        pytest.param(of("replace", "/list", value=3), {"list": 3}, id="replace"),
         pytest.param(of("replace", "/new", value=3), {"new": 3}, id="replace what is missing"),
         pytest.param(of("add", "/new"), {"new": None}, id="a value that is not there is null"),
         pytest.param(of("add", "spec/new", value=1), {"new": 1}, id="before the first slash"),
