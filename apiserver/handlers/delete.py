@@ -8,6 +8,7 @@ and removes them, on the virtual object.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -46,6 +47,9 @@ async def delete(context: Context, call: Call, served: Served) -> web.StreamResp
     options = delete_options.to_stored(served.face, await _options(context, call, served))
     await _require_typed(context, call, served)
     reply = await _delete(context, call, served, object_path(call, served), options)
+    if options.get("orphanDependents") is False and _finalizers(reply.body):
+        # the one way of asking in which kube-apiserver tells that it is not over yet
+        reply = replace(reply, status=202)
     return _deleted(call, served, reply)
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from apiserver.translate import finalizers
 from apiserver.translate.face import Face, Obj, stored_owner_uid
 
 DELETION = "missioncontrol-deletion"
 """The field manager of propagation finalizers."""
+_TYPE_ALONE: Final[Obj] = {"f:type": {}}
+"""What is left of a spec that was applied when others have taken over all fields that are shown."""
 
 
 def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
     """The entries of a stored object; `owners` maps stored UIDs of owners to the ones shown."""
-    return _each(
+    translated = _each(
         _shown(entries),
         lambda entry: _entry(
             entry,
@@ -29,6 +31,10 @@ def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
             owner=lambda uid: owners.get(uid, uid),
         ),
     )
+    if not face.argument or not isinstance(translated, list):
+        return translated
+    # who owns nothing else any more owns nothing that is shown
+    return [each for each in translated if not isinstance(each, dict) or each.get("fieldsV1") != {}]
 
 
 def to_stored(face: Face, entries: Any) -> Any:
@@ -38,7 +44,7 @@ def to_stored(face: Face, entries: Any) -> Any:
         lambda entry: _entry(
             entry,
             version=(face.virtual.api_version, face.stored.api_version),
-            spec=lambda fields: _spec_to_stored(face, fields),
+            spec=lambda fields: _spec_to_stored(face, fields, applied=entry.get("operation") == "Apply"),
             finalizer=finalizers.stored,
             owner=stored_owner_uid,
         ),
@@ -75,6 +81,8 @@ def _entry(
     fields = dict(fields)
     if isinstance(fields.get("f:spec"), dict):
         fields["f:spec"] = spec(fields["f:spec"])
+        if not fields["f:spec"] and entry["fieldsV1"]["f:spec"] == _TYPE_ALONE:
+            del fields["f:spec"]
     if isinstance(fields.get("f:metadata"), dict):
         fields["f:metadata"] = _metadata(fields["f:metadata"], finalizer, owner)
     translated["fieldsV1"] = fields
@@ -119,11 +127,12 @@ def _spec_to_virtual(face: Face, fields: Obj) -> Obj:
     return virtual
 
 
-def _spec_to_stored(face: Face, fields: Obj) -> Obj:
+def _spec_to_stored(face: Face, fields: Obj, *, applied: bool) -> Obj:
     """Nest the kind's own fields again.
 
-    Whoever owns anything of spec counts as an owner of what every stored operation carries (its type and
-    its, possibly empty, arguments): both are constant, so this ownership can never be a conflict.
+    Who applies a spec, or has made it, owns what every stored operation carries as well, its type and its,
+    possibly empty, arguments: both are constant, so this ownership can never be a conflict. Who has changed a
+    field owns just that.
     """
     if not face.argument:
         return fields
@@ -132,6 +141,9 @@ def _spec_to_stored(face: Face, fields: Obj) -> Obj:
     own = {key: below for key, below in fields.items() if key not in common}
     if own and "." in fields:
         own["."] = {}
-    stored["f:type"] = {}
-    stored[f"f:{face.argument}"] = own
+    made = applied or "." in fields or not fields
+    if made:
+        stored["f:type"] = {}
+    if made or own:
+        stored[f"f:{face.argument}"] = own
     return stored

@@ -24,11 +24,16 @@ def json_to_stored(faces: Faces, face: Face, operations: list[Any]) -> list[Any]
 
 
 def needs_whole(operations: list[Any]) -> bool:
-    """Whether a JSON patch moves what is there, which may be stored otherwise than it is shown and may end up
-    too deep, or reaches into an owner: then operations cannot be translated one by one.
+    """Whether operations cannot be translated one by one: where they move what is there, which may be stored
+    otherwise than it is shown, and may end up too deep; where they reach into an owner; and where they test
+    the whole, at which kube-apiserver panics when nothing is said to test for.
     """
     return any(
-        each.get("op") in ("copy", "move") or _reaches(each) for each in operations if isinstance(each, dict)
+        each.get("op") in ("copy", "move")
+        or _reaches(each)
+        or (each.get("op"), each.get("path")) == ("test", "")
+        for each in operations
+        if isinstance(each, dict)
     )
 
 

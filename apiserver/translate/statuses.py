@@ -32,7 +32,26 @@ def to_virtual(faces: Faces, face: Face, status: Obj) -> Obj:
     details = status.get("details")
     if isinstance(details, dict):
         virtual["details"] = _details(faces, face, details)
+        if face.argument and isinstance(details.get("causes"), list):
+            _leave_out_what_only_the_store_requires(face, virtual, details["causes"])
     return virtual
+
+
+def _leave_out_what_only_the_store_requires(face: Face, virtual: Obj, stored: list[Any]) -> None:
+    """Who takes away all of a spec takes its type and arguments away, too, and never knew of them."""
+    own = ("spec.type", f"spec.{face.argument}")
+    shown = virtual["details"]["causes"]
+    kept = [
+        each
+        for before, each in zip(stored, shown, strict=True)
+        if not isinstance(before, dict) or before.get("field") not in own
+    ]
+    head, invalid, _ = str(virtual.get("message")).partition(" is invalid: ")
+    if not kept or len(kept) == len(shown) or not invalid:
+        return
+    told = list(dict.fromkeys(f"{each['field']}: {each['message']}" for each in kept))
+    virtual["details"] = {**virtual["details"], "causes": kept}
+    virtual["message"] = head + invalid + (told[0] if len(told) == 1 else f"[{', '.join(told)}]")
 
 
 def text(faces: Faces, face: Face, sentence: Any) -> Any:

@@ -110,6 +110,9 @@ def _by_manager(managers: list[Any]) -> list[Any]:
 
 def _ordered(body: Any) -> Any:
     """A Status with its causes in one order: kube-apiserver names them in that of a hash table."""
+    if isinstance(body, dict) and "errors:\n" in str(body.get("message")):
+        first, *others = body["message"].split("\n")
+        return {**body, "message": "\n".join([first, *sorted(others)])}
     details = body.get("details") if isinstance(body, dict) and body.get("kind") == "Status" else None
     causes = details.get("causes") if isinstance(details, dict) else None
     if not isinstance(causes, list) or len(causes) < 2:

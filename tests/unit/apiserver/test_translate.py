@@ -77,7 +77,7 @@ def _objects(draw: st.DrawFn, face: Face) -> Obj:
         "finalizers": draw(st.lists(st.sampled_from(_FINALIZERS), unique=True)),
         "ownerReferences": references,
     }
-    spec_fields = draw(st.dictionaries(_word.map("f:{}".format), _fields, max_size=3))
+    spec_fields = draw(st.dictionaries(_word.map("f:{}".format), _fields, min_size=1, max_size=3))
     if draw(st.booleans()):
         spec_fields["."] = {}
     owners = ["k:" + json.dumps({"uid": each["uid"]}, separators=(",", ":")) for each in references]
@@ -88,8 +88,15 @@ def _objects(draw: st.DrawFn, face: Face) -> Obj:
         },
         "f:spec": spec_fields,
     }  # fmt: skip
+    operation = draw(st.sampled_from(["Apply", "Update"]))
     metadata["managedFields"] = [
-        {"manager": "m", "operation": "Apply", "apiVersion": V, "fieldsType": "FieldsV1", "fieldsV1": fields}
+        {
+            "manager": "m",
+            "operation": operation,
+            "apiVersion": V,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields,
+        }
     ]
     return {
         "apiVersion": V,
@@ -110,6 +117,60 @@ def test_what_is_stored_comes_back_as_it_was(face: Face, data: st.DataObject) ->
     assert stored["apiVersion"] == S
     assert f'"{V}"' not in json.dumps(stored)
     assert to_virtual(FACES, face, stored) == given_object
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        pytest.param(
+            "Update",
+            {".": {}, "f:clusterName": {}, "f:type": {}, f"f:{RESTART.argument}": {".": {}, "f:racks": {}}},
+            id="who has made it",
+        ),
+        pytest.param("Update", {"f:ttlSecondsAfterFinished": {}}, id="who has changed what all have"),
+        pytest.param(
+            "Update", {f"f:{RESTART.argument}": {"f:racks": {}}}, id="who has changed what is its own"
+        ),
+        pytest.param(
+            "Apply",
+            {"f:clusterName": {}, "f:type": {}, f"f:{RESTART.argument}": {"f:racks": {}}},
+            id="who applies it",
+        ),
+        pytest.param(
+            "Apply", {"f:clusterName": {}, "f:type": {}, f"f:{RESTART.argument}": {}}, id="with no arguments"
+        ),
+    ],
+)
+def test_owners_of_an_operation_are_stored_again_as_they_were(operation: str, fields: Obj) -> None:
+    """Or writing back what was read would be a change."""
+    entry = {"manager": "m", "operation": operation, "apiVersion": S, "fieldsV1": {"f:spec": fields}}
+    document = {
+        "apiVersion": S,
+        "kind": "Operation",
+        "metadata": {"name": "rollingrestart.a", "managedFields": [entry]},
+    }
+    shown = to_virtual(FACES, RESTART, copy.deepcopy(document))
+    assert to_stored(FACES, RESTART, shown)["metadata"]["managedFields"] == [entry]
+
+
+def test_who_owns_nothing_any_more_but_what_all_operations_carry_is_not_shown() -> None:
+    fields: Obj = {"f:type": {}}
+    entries = [
+        {"manager": "gone", "operation": "Apply", "fieldsV1": {"f:spec": fields}},
+        {
+            "manager": "m",
+            "operation": "Apply",
+            "fieldsV1": {"f:spec": fields, "f:metadata": {"f:labels": {}}},
+        },
+    ]
+    document = {
+        "apiVersion": S,
+        "kind": "Operation",
+        "metadata": {"name": "rollingrestart.a", "managedFields": entries},
+    }
+    shown = to_virtual(FACES, RESTART, document)["metadata"]["managedFields"]
+    assert [each["manager"] for each in shown] == ["m"]
+    assert shown[0]["fieldsV1"] == {"f:metadata": {"f:labels": {}}}
 
 
 @given(_json, _json)
@@ -365,6 +426,34 @@ def test_sentences_of_the_store(said: str, heard: str) -> None:
 def test_the_view_keeps_names_as_they_are_stored() -> None:
     said = 'operations.storage.missioncontrol.io "rollingrestart.r1" not found'
     assert VIEW.text(said) == 'operations.missioncontrol.io "rollingrestart.r1" not found'
+
+
+@pytest.mark.parametrize(
+    ("fields", "told", "message"),
+    [
+        (["spec.clusterName", "spec.type"], ["spec.clusterName"], "spec.clusterName: Required value"),
+        (
+            ["spec.type", "spec", f"spec.{RESTART.argument}", "spec.clusterName"],
+            ["spec", "spec.clusterName"],
+            "[spec: Required value, spec.clusterName: Required value]",
+        ),
+    ],
+)
+def test_what_only_the_store_requires_is_not_told(fields: list[str], told: list[str], message: str) -> None:
+    causes = [{"reason": "FieldValueRequired", "message": "Required value", "field": each} for each in fields]
+    all_of_it = ", ".join(f"{each}: Required value" for each in fields)
+    status = {
+        "message": f'Operation.storage.missioncontrol.io "rollingrestart.a" is invalid: [{all_of_it}]',
+        "details": {
+            "name": "rollingrestart.a",
+            "group": "storage.missioncontrol.io",
+            "kind": "Operation",
+            "causes": causes,
+        },
+    }
+    shown = statuses.to_virtual(FACES, RESTART, status)
+    assert [each["field"] for each in shown["details"]["causes"]] == told
+    assert shown["message"] == f'RollingRestart.missioncontrol.io "a" is invalid: {message}'
 
 
 def test_a_status_with_causes() -> None:
