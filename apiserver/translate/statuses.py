@@ -49,7 +49,7 @@ def _leave_out_what_only_the_store_requires(face: Face, virtual: Obj, stored: li
     head, invalid, _ = str(virtual.get("message")).partition(" is invalid: ")
     if not kept or len(kept) == len(shown) or not invalid:
         return
-    told = list(dict.fromkeys(f"{each['field']}: {each['message']}" for each in kept))
+    told = list(dict.fromkeys(f"{each.get('field')}: {each.get('message')}" for each in kept))
     virtual["details"] = {**virtual["details"], "causes": kept}
     virtual["message"] = head + invalid + (told[0] if len(told) == 1 else f"[{', '.join(told)}]")
 

@@ -74,12 +74,17 @@ def wanted_seeds(snapshot: Snapshot) -> frozenset[str]:
 def seed_reload(snapshot: Snapshot) -> ReloadSeeds | None:
     """Let running nodes read the seeds again after they changed."""
     seeds = frozenset(pod.uid for pod in snapshot.living if pod.seed and pod.ready)
-    if not seeds or seeds == snapshot.memory.seeds_told:
+    told = snapshot.memory.seeds_told
+    if not seeds or seeds == told:
         return None
     running = tuple(pod for pod in snapshot.living if pod.started)
-    if snapshot.memory.seeds_told is None and len(running) == 1:
+    if told is None and len(running) == 1:
         # a lone node has just read the list
         return ReloadSeeds((), seeds)
+    lost = told - seeds if told is not None and seeds < told else frozenset()
+    away = lost and not any(pod.uid in lost for pod in snapshot.living)
+    if away and len(running) < snapshot.replicas:
+        return None  # a pod is being made again, and is told of when it is back
     return ReloadSeeds(running, seeds)
 
 

@@ -92,12 +92,49 @@ def seeds(count: int) -> list[PodState]:
     return [pod(rack, state=S.STARTED, seed=True) for rack in range(1, count + 1)]
 
 
+def told_of(pods: list[PodState]) -> Memory:
+    return Memory(seeds_told=frozenset(each.uid for each in pods))
+
+
 def test_running_nodes_are_told_when_the_seeds_change() -> None:
     two = seeds(2)
-    told = Memory(seeds_told=frozenset({two[0].uid}))
-    action = seed_reload(snapshot(two, memory=told))
+    action = seed_reload(snapshot(two, memory=told_of(two[:1])))
     assert action == ReloadSeeds(tuple(two), frozenset(each.uid for each in two))
     assert seed_reload(snapshot(two, memory=Memory(seeds_told=action.seeds))) is None
+
+
+def test_the_others_are_told_of_a_seed_that_is_not_ready() -> None:
+    *two, third = seeds(3)
+    lost = replace(third, state=S.STARTED_NOT_READY, ready=False, seed=False)
+    action = seed_reload(snapshot([*two, lost], memory=told_of([*two, third])))
+    assert action is not None
+    assert set(action.pods) >= set(two)
+
+
+def test_nobody_is_told_of_a_seed_whose_pod_is_away_until_it_is_back() -> None:
+    three = seeds(3)
+    memory = told_of(three)
+    waiting = replace(pod(3, state=S.READY_TO_START, running=False, ready=False), uid="another")
+    assert seed_reload(snapshot(three[:2], memory=memory)) is None
+    assert seed_reload(snapshot([*three[:2], waiting], memory=memory)) is None
+    back = replace(three[2], uid="another")
+    action = seed_reload(snapshot([*three[:2], back], memory=memory))
+    assert action is not None
+    assert action.pods == (*three[:2], back)
+
+
+def test_those_who_stay_are_told_when_a_seed_has_left() -> None:
+    three = seeds(3)
+    two_racks = datacenter(size=2, racks=2)
+    action = seed_reload(snapshot(three[:2], of=two_racks, memory=told_of(three)))
+    assert action is not None
+    assert action.pods == tuple(three[:2])
+
+
+def test_a_lone_node_has_just_read_the_list() -> None:
+    action = seed_reload(snapshot(seeds(1), of=datacenter(size=1, racks=1)))
+    assert action is not None
+    assert action.pods == ()
 
 
 def test_after_a_restart_of_the_operator_they_are_told_once_more() -> None:
