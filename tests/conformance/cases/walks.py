@@ -34,7 +34,7 @@ class Walk:
         """The objects as they were answered last."""
 
     async def go(self) -> None:
-        begun = await self.api.list()
+        begun = await self.api.send("GET", self.api.collection, query="limit=1", record=False)
         for number in range(STEPS):
             step = self.draw.choices(_STEPS, [each[1] for each in _WEIGHED])[0]
             first = len(self.api.exchanges)
@@ -270,10 +270,10 @@ async def _read(walk: Walk) -> None:
 
 
 async def _list(walk: Walk) -> None:
-    query = walk.draw.choice(
-        ("", "labelSelector=x%3D1", "labelSelector=x,!y", "resourceVersion=0&labelSelector=x", "limit=500")
-    )
-    await walk.api.list(query)
+    selected = ("labelSelector=x%3D1", "labelSelector=x,!y", "resourceVersion=0&labelSelector=x")
+    # where others walk as well a whole list may be a large one on one side and not yet on the other
+    whole = ("", "limit=500") if walk.api.kind.namespaced else ()
+    await walk.api.list(walk.draw.choice((*whole, *selected)))
 
 
 _WEIGHED: Final[tuple[tuple[Callable[[Walk], Awaitable[None]], int], ...]] = (

@@ -25,6 +25,10 @@ _TYPE = re.compile(r"(?<=<)((?:\[\]|map\[string\])*)[A-Z]\w*(?=>)")
 _SECOND = re.compile(r"(?m)^(\s*(?:Time|Last Transition Time|Creation Timestamp): +)\S.*$")
 
 
+_OUT_OF_TIME = re.compile(r"(?m)^E\d+ .* reflector\.go:.*context deadline exceeded.*\n?")
+"""Told, or not, by a kubectl whose own time ends just while it opens its watch again."""
+
+
 def legible(text: str, *, with_types: bool = False) -> Any:
     """A document where it is one, else lines."""
     text = _OWN.sub("<its own>", text)
@@ -33,6 +37,7 @@ def legible(text: str, *, with_types: bool = False) -> Any:
             return json.loads(text)
         except ValueError:
             pass
+    text = _OUT_OF_TIME.sub("", text)
     text = _LOG.sub(r"\1 \2", text if with_types else _TYPE.sub(r"\1Object", text))
     text = _PORT.sub("ADDRESS", _FOLDER.sub(lambda found: found[1] or "FILE", _STAMP.sub("<time>", text)))
     return [_spaced(_AGE.sub("<age>", line)) for line in _cells(_SECOND.sub(r"\1<time>", text).splitlines())]
