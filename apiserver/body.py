@@ -27,7 +27,6 @@ from apiserver.status import Failure, bad_request, failure, unsupported_media_ty
 LIMIT = 3 * 1024 * 1024
 ASIDE = 32 * 1024
 """Bytes that are decoded at once; more are decoded in a thread."""
-MAX_DEPTH = yamldoc.MAX_DEPTH
 _MAX_NODES = 1_000_000
 _YAML_TYPES = frozenset({"application/yaml"})
 
@@ -107,7 +106,7 @@ def decode_json(data: bytes, *, keep: bool = False) -> Decoded:
 def _decode_json(read: Callable[[bytes], tuple[bytes, Any]], data: bytes, *, keep: bool) -> Decoded:
     try:
         data, value = read(data)
-        if len(data) > ASIDE or data.count(b"{") + data.count(b"[") >= MAX_DEPTH:
+        if len(data) > ASIDE or data.count(b"{") + data.count(b"[") >= yamldoc.MAX_DEPTH:
             check_depth(value)
         if _says_all(value, data):
             return Decoded(value)
@@ -248,7 +247,7 @@ def check_depth(value: Any, *, below: int = 0) -> None:
     """
     nodes = size = 0
     level = [value]
-    for _ in range(MAX_DEPTH - below):
+    for _ in range(yamldoc.MAX_DEPTH - below):
         inner: list[Any] = []
         for item in level:
             kind = type(item)

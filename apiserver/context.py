@@ -24,7 +24,7 @@ class Context:
     cache: WatchCache
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     watch_event: Callable[[tuple[str, ...], int, int], None] = field(default=lambda place, size, times: None)
-    """To be told the group, version and resource, and the bytes, of each event that a watch sends."""
+    """Told of each event that watches send: its group, version and resource, its bytes, how many did."""
 
     async def may(self, call: Call, attributes: Attributes) -> bool:
         """Whether the caller may also do this, beyond what the request itself says."""

@@ -151,7 +151,7 @@ class Metrics:
         if labels is not None:
             self.longrunning.add(labels, change)
 
-    def watch_event(self, place: Labels, size: int, times: int = 1) -> None:
+    def watch_event(self, place: Labels, size: int, times: int) -> None:
         """An event of this group, version and resource was sent, to so many."""
         self.watch_events.add(place, times)
         self.watch_sizes.observe(size, place, times)

@@ -94,7 +94,7 @@ class Incoming(Inlet):
         try:
             self._rest = data[self._take(data) :]
         except (Odd, ValueError) as error:
-            self._fail(error if isinstance(error, Odd) else Odd("an answer that is none"))
+            self._end(error if isinstance(error, Odd) else Odd("an answer that is none"))
             return
         if self._size > HIGH and not self._paused and self._transport is not None:
             self._paused = True
@@ -105,9 +105,9 @@ class Incoming(Inlet):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if self._length == UNTIL_CLOSED and error is None:
-            self._finish()
+            self._end()
         else:
-            self._fail(error or ConnectionResetError("the connection was closed"))
+            self._end(error or ConnectionResetError("the connection was closed"))
 
     def _look(self) -> None:
         assert self._patience is not None
@@ -117,22 +117,14 @@ class Incoming(Inlet):
         if now < self._heard + self._patience:
             self._timer = self._loop.call_at(self._heard + self._patience, self._look)
         else:
-            self._fail(TimeoutError("the stream went silent"))
+            self._end(TimeoutError("the stream went silent"))
 
-    def _fail(self, error: Exception) -> None:
+    def _end(self, error: Exception | None = None) -> None:
         if self._over:
             return
-        if not self._head.done():
+        if error is not None and not self._head.done():
             self._head.set_exception(error)
-        self._error = error
-        self._end()
-
-    def _finish(self) -> None:
-        if not self._over:
-            self._end()
-
-    def _end(self) -> None:
-        self._over = True
+        self._over, self._error = True, error
         self._rest = b""
         if self._timer is not None:
             self._timer.cancel()
@@ -166,7 +158,7 @@ class Incoming(Inlet):
         self._left -= len(data) - at
         self._put(data[at:])
         if not self._left:
-            self._finish()
+            self._end()
         return len(data)
 
     def _take_parts(self, data: bytes, at: int) -> int:
@@ -195,7 +187,7 @@ class Incoming(Inlet):
             self._in_part = True
             at = line + 2
             if not self._left:
-                self._finish()
+                self._end()
         return at
 
     def _put(self, data: bytes) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from missioncontrol.kube import errors
 from missioncontrol.kube.head import Odd
 from missioncontrol.kube.stream import describe
-from missioncontrol.kube.transport import SAFE_METHODS, Response
+from missioncontrol.kube.transport import SAFE_METHODS, Response, unanswered
 from missioncontrol.kube.wire import NoConnection, Pool
 
 if TYPE_CHECKING:
@@ -71,11 +71,8 @@ class PlainReader:
             status = answer.status
         except NoConnection as error:
             raise errors.NotSent(f"{method} {path}: {describe(error)}") from error
-        except TimeoutError as error:
-            waited = time.monotonic() - started
-            raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
         except (OSError, Odd) as error:
-            raise errors.TransportError(f"{method} {path}: {describe(error)}") from error
+            raise unanswered(f"{method} {path}", error, started) from error
         finally:
             self._note(method, status, started)
         if status == 401:

@@ -156,11 +156,8 @@ class Transport:
                     self._streams.add(incoming)
                     head = await incoming.ask(request)
                 status = head.status
-            except TimeoutError as error:
-                waited = time.monotonic() - started
-                raise errors.TransportError(f"GET {path}: no answer within {waited:.1f} s") from error
             except (OSError, Odd) as error:
-                raise errors.TransportError(f"GET {path}: {describe(error)}") from error
+                raise unanswered(f"GET {path}", error, started) from error
             finally:
                 self._note("GET", status, started)
             if status == 401:
@@ -198,8 +195,7 @@ class Transport:
             kind = errors.TransportError if isinstance(error.__cause__, TimeoutError) else _Broken
             raise kind(f"{method} {path}: {describe(error)}") from error
         except TimeoutError as error:
-            waited = time.monotonic() - started
-            raise errors.TransportError(f"{method} {path}: no answer within {waited:.1f} s") from error
+            raise unanswered(f"{method} {path}", error, started) from error
         except (OSError, Odd) as error:
             raise _Broken(f"{method} {path}: {describe(error)}") from error
         finally:
@@ -235,6 +231,14 @@ class Transport:
 
 class _Broken(Exception):
     """The connection failed; whether the server saw the request is unknown."""
+
+
+def unanswered(what: str, error: Exception, started: float) -> errors.TransportError:
+    """What is told of a request that got no answer; it was started then, by time.monotonic."""
+    why = describe(error)
+    if isinstance(error, TimeoutError):
+        why = f"no answer within {time.monotonic() - started:.1f} s"
+    return errors.TransportError(f"{what}: {why}")
 
 
 def _target(path: str, query: Query | None) -> str:

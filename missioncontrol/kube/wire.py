@@ -112,7 +112,7 @@ class Pool:
         return None
 
     async def open(self, protocol: Callable[[], P]) -> P:
-        """A new connection, which is whoever asks for it's alone. Raises OSError."""
+        """A new connection, for whoever asks alone. Raises OSError."""
         if self._secure and self._context is None:
             try:
                 self._context = self._config.ssl_context()

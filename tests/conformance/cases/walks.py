@@ -36,7 +36,7 @@ class Walk:
     async def go(self) -> None:
         begun = await self.api.send("GET", self.api.collection, query="limit=1", record=False)
         for number in range(STEPS):
-            step = self.draw.choices(_STEPS, [each[1] for each in _WEIGHED])[0]
+            step = self.draw.choices(_STEPS, _WEIGHTS)[0]
             first = len(self.api.exchanges)
             await step(self)
             self.api.relabel(first, f"step {number}")
@@ -280,7 +280,7 @@ _WEIGHED: Final[tuple[tuple[Callable[[Walk], Awaitable[None]], int], ...]] = (
     (_create, 4), (_fresh, 8), (_put, 8), (_merge, 8), (_json, 6), (_apply, 10), (_delete, 4), (_clear, 3),
     (_delete_some, 1), (_read, 2), (_list, 2),
 )  # fmt: skip
-_STEPS: Final = [each for each, _ in _WEIGHED]
+_STEPS, _WEIGHTS = zip(*_WEIGHED, strict=True)
 
 
 def _walk(seed: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
 from unittest.mock import Mock
@@ -52,6 +53,36 @@ class Wire:
             while data := await self.answer.read():
                 whole += data
         return whole
+
+
+class Clock:
+    """The time of an answer's loop, moved by hand; one timer at a time."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.now, self._due = 0.0, 0.0
+        self._call: Callable[[], None] | None = None
+        wire.answer._loop = cast(asyncio.AbstractEventLoop, self)
+
+    def time(self) -> float:
+        return self.now
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def call_at(self, due: float, call: Callable[[], None]) -> Mock:
+        self._due, self._call = due, call
+        return Mock()
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Mock:
+        return self.call_at(self.now + seconds, call)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and what is due then happen."""
+        end = self.now + seconds
+        while self._call is not None and self._due <= end:
+            self.now, call, self._call = self._due, self._call, None
+            call()
+        self.now = end
 
 
 def chunk(data: bytes) -> bytes:
@@ -137,27 +168,32 @@ async def test_a_connection_that_is_lost_at_once_is_told_to_who_asks() -> None:
 async def test_a_server_waits_for_a_reader_who_is_slow() -> None:
     wire = Wire()
     wire.answer.data_received(CHUNKED)
-    wire.answer.be_patient(0.05)
+    clock = Clock(wire)
+    wire.answer.be_patient(10)
     for _ in range(HIGH // 1000 + 2):
         wire.answer.data_received(chunk(b"x" * 1000))
     assert wire.paused
-    await asyncio.sleep(0.15)  # it is not the server that is silent now
+    clock.advance(25)  # it is not the server that is silent now
     while wire.paused:
         assert await wire.answer.read()
+    clock.advance(9)
     assert not wire.aborted
 
 
 async def test_silence_is_an_error_and_what_is_said_is_none() -> None:
     wire = Wire()
     wire.answer.data_received(CHUNKED)
-    wire.answer.be_patient(0.2)
+    clock = Clock(wire)
+    wire.answer.be_patient(10)
     for _ in range(4):
-        await asyncio.sleep(0.1)
+        clock.advance(6)
         wire.answer.data_received(chunk(b"x"))
         assert await wire.answer.read() == b"x"
-    async with asyncio.timeout(5):
-        with pytest.raises(TimeoutError):
-            await wire.answer.read()
+    clock.advance(9)
+    assert not wire.aborted
+    clock.advance(2)
+    with pytest.raises(TimeoutError):
+        await wire.answer.read()
     assert wire.aborted
 
 
