@@ -114,11 +114,15 @@ class Bench:
     """By what was measured: answers in a second and milliseconds of CPU for one, native and ours."""
     runner: asyncio.Runner
 
+    def spent(self) -> dict[str, float]:
+        """Seconds of CPU that each program has taken, this one included."""
+        pids = {name: self.facade.plane.processes[name].pid for name in ("kube-apiserver", "etcd")}
+        pids |= {"ours": self.facade.pid, "webhooks": self.hooks.pid, "this client": os.getpid()}
+        return {name: Usage(pid).cpu for name, pid in pids.items()}
+
     def cpu(self) -> float:
-        """Seconds of CPU that all programs have taken, this one included."""
-        plane = [self.facade.plane.processes[name] for name in ("etcd", "kube-apiserver")]
-        pids = [self.facade.pid, self.hooks.pid, os.getpid(), *(each.pid for each in plane)]
-        return sum(Usage(pid).cpu for pid in pids)
+        """All of them together."""
+        return sum(self.spent().values())
 
     @property
     def arms(self) -> tuple[Arm, Arm]:
@@ -399,13 +403,17 @@ async def _fan_out(bench: Bench) -> None:
         with bench.facade.admin as admin:
             version = admin.get(arm.path(query="?limit=1"))["metadata"]["resourceVersion"]
         async with watching(arm, WATCHERS, EVENTS, version) as (began, finished):
-            before = bench.cpu()
+            before = bench.spent()
             # written where they are stored, so that it is not the writing that is measured
             await load(arm.target, iter(_statuses(arm.target, stored[number])), clients=WRITERS, seconds=60)
             async with asyncio.timeout(60):
                 await finished
+            spent = {name: now - before[name] for name, now in bench.spent().items()}
             told = WATCHERS * EVENTS
-            measured.add(number, Result(told, time.perf_counter() - began(), [], told), bench.cpu() - before)
+            result = Result(told, time.perf_counter() - began(), [], told)
+            measured.add(number, result, sum(spent.values()))
+            parts = ", ".join(f"{name} {1000 * each / EVENTS:.1f}" for name, each in spent.items())
+            print(f"\nms of CPU for each event, {('natively', 'ours')[number]}: {parts}")
     _note(bench, f"events to {WATCHERS} watchers", measured)
 
 

@@ -183,3 +183,21 @@ async def test_sessions_are_not_resumed(files: tuple[Path, Path]) -> None:
                 return bool(secured.session and secured.session.has_ticket)
 
         assert await asyncio.to_thread(handshake) is False
+
+
+AES_128, AES_256 = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"
+
+
+@pytest.mark.parametrize("liked", [(AES_128, AES_256), (AES_256, AES_128)])
+async def test_the_client_says_which_cipher_it_likes_best(
+    files: tuple[Path, Path], liked: tuple[str, str]
+) -> None:
+    context = client_context(ca=SERVER_CA.cert_pem, client_cert=None, client_key=None, verify=True)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # of TLS 1.3 Python cannot say it
+    context.set_ciphers(":".join(liked))
+    async with serving(ServerTLS(*files)) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+        cipher, _, _ = writer.get_extra_info("cipher")
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    assert cipher == liked[0]
