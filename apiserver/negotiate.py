@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from apiserver.status import failure, not_acceptable
+from apiserver.status import Failure, Late, failure, not_acceptable
 
 _META_GROUP = "meta.k8s.io"
 _META_VERSIONS = frozenset({"v1", "v1beta1"})
@@ -111,15 +111,19 @@ def accept(header: str, shapes: frozenset[Shape]) -> Accepted:
         if found is not None:
             return found
         if shapes is LIST and _serve(clause, SINGLE) is not None:
-            raise failure(406, _NOT_SINGLE)
+            raise Late(failure(406, _NOT_SINGLE).status)
     raise not_acceptable(OFFERED)
 
 
 def accept_stream(header: str) -> Accepted:
     """As `accept` for the objects of a watch: the first clause decides, and YAML cannot be streamed."""
-    accepted = accept(header, SINGLE)
+    try:
+        accepted = accept(header, SINGLE)
+    except Failure as refusal:
+        accept(header, LIST)
+        raise Late(refusal.status) from refusal
     if accepted.yaml:
-        raise not_acceptable(_STREAMED)
+        raise Late(not_acceptable(_STREAMED).status)
     return accepted
 
 
@@ -142,6 +146,7 @@ def _serve(clause: Clause, shapes: frozenset[Shape]) -> Accepted | None:
 
 
 SINGLE = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA})
+PLAIN: frozenset[Shape] = frozenset()
 LIST = frozenset({Shape.OBJECT, Shape.TABLE, Shape.METADATA_LIST})
 
 

@@ -130,7 +130,7 @@ def body(call: Call, data: bytes) -> web.Response:
 def failed(call: Call, failure: Failure) -> web.Response:
     """An error. What cannot be negotiated is JSON."""
     try:
-        accepted = Accepted(yaml=accept(call, negotiate.SINGLE).yaml)
+        accepted = accept(call, negotiate.PLAIN)
     except Failure:
         accepted = negotiate.JSON
     return encoded(call, failure.status, status=failure.code, accepted=accepted, headers=failure.headers)

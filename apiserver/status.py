@@ -46,6 +46,10 @@ class Failure(Exception):
         return code if isinstance(code, int) else 500
 
 
+class Late(Failure):
+    """A refusal of the shape of a result: everything else that is wrong is told before it."""
+
+
 def failure(
     code: int,
     message: str,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from apiserver.negotiate import Accepted
-from apiserver.status import bad_request
+from apiserver.status import Late, bad_request
 from apiserver.translate.face import Obj
 from missioncontrol.api.columns import Column
 from missioncontrol.api.emit import snapshot
@@ -21,10 +21,11 @@ def include_object(value: str | None) -> str:
     if not value:
         return "Metadata"
     if value not in INCLUDE_OBJECT:
-        raise bad_request(
+        problem = bad_request(
             f'Unable to convert to Table as requested: includeObject: Invalid value: "{value}": '
             "must be 'Metadata', 'Object', 'None', or empty"
         )
+        raise Late(problem.status)
     return value
 
 

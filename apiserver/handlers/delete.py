@@ -20,7 +20,8 @@ from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context, attributes_of
 from apiserver.handlers import refusals
-from apiserver.handlers.read import field_selector, object_path
+from apiserver.handlers.read import object_path
+from apiserver.handlers.selecting import field_selector, stored_terms
 from apiserver.kinds import FACES, Served, typed_operation
 from apiserver.negotiate import LIST, SINGLE
 from apiserver.status import Failure, bad_request, failure
@@ -60,7 +61,7 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
     query = [
         *call.pick(["labelSelector", "resourceVersion", "resourceVersionMatch", "limit", "continue"]),
         *call.pick(["timeoutSeconds", "sendInitialEvents"]),
-        *field_selector(call, served),
+        *field_selector(await stored_terms(context, call, served)),
     ]
     path = served.info.stored.path(call.info.namespace or None)
     policy = _policy(options)

@@ -16,16 +16,16 @@ from aiohttp import web
 from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
+from apiserver.handlers.selecting import field_selector, select, stored_terms
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import LIST, SINGLE, Shape, takes_gzip
-from apiserver.selectors import FieldTerm, format_fields, parse_fields, parse_labels
-from apiserver.status import Failure, bad_request
+from apiserver.status import Late
 from apiserver.storage import LIST_PARAMETERS
 from apiserver.translate.face import Obj
 from apiserver.translate.objects import list_to_virtual, to_virtual
 from apiserver.watchcache import forms
 from apiserver.watchcache.cache import WatchCache
-from apiserver.watchcache.entries import Entry, EntryReader, Selection, key_of, selection
+from apiserver.watchcache.entries import Entry, Selection, key_of
 from apiserver.watchcache.forms import Form
 from apiserver.watchcache.mirror import Mirror
 from apiserver.watchcache.proof import Proven, Unproven
@@ -35,7 +35,10 @@ from missioncontrol.kube.transport import Response
 
 async def get(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """One object, or its status (which is the whole object)."""
-    form = _form(call, served, SINGLE)
+    try:
+        form = _form(call, served, SINGLE)
+    except Late:
+        return await _get_from_store(context, call, served)
     mirror = context.cache.mirror(served.info.stored)
     if call.info.subresource or mirror is None:
         return await _get_from_store(context, call, served)
@@ -67,12 +70,16 @@ async def _get_from_store(context: Context, call: Call, served: Served) -> web.S
 
 async def list_(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """A list, from what is known where that is as good as the store's own answer."""
-    form = _form(call, served, LIST)
-    mirror = context.cache.mirror(served.info.stored)
+    try:
+        form = _form(call, served, LIST)
+        mirror = context.cache.mirror(served.info.stored)
+    except Late:
+        mirror = None
+    terms = await stored_terms(context, call, served)
     # what only a watch may ask, or is no number: the store refuses it
     odd = call.pick(["timeoutSeconds", "sendInitialEvents"])
     odd = [(name, value) for name, value in odd if name != "timeoutSeconds" or not is_number(value)]
-    selection = select(mirror.reader, call, served) if mirror is not None and not odd else None
+    selection = select(mirror.reader, call, terms) if mirror is not None and not odd else None
     if mirror is not None and selection is not None:
         found = known(call.query, mirror, selection) or await proven(
             context.cache, call.query, mirror, selection
@@ -80,7 +87,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
         if found is not None:
             gzip = takes_gzip(call.headers.get("Accept-Encoding", "")) and respond.is_plain_json(call)
             return respond.body(call, await listed(context.cache, form, selection, found, gzip=gzip))
-    query = [*call.pick(LIST_PARAMETERS), *field_selector(call, served), *odd]
+    query = [*call.pick(LIST_PARAMETERS), *field_selector(terms), *odd]
     path = served.info.stored.path(call.info.namespace or None)
     stored = await context.store.read(call, served.face, path, query)
     if mirror is not None:
@@ -96,7 +103,7 @@ async def _count_remaining(cache: WatchCache, mirror: Mirror, call: Call, served
         return
     metadata = page["items"][-1]["metadata"]
     last = key_of(metadata.get("namespace", ""), metadata["name"])
-    selected = select(mirror.reader, call, served)
+    selected = select(mirror.reader, call, list(served.selection))
     if selected is None:
         return
     # what is known may be a moment behind a first page; those that follow are of the past
@@ -136,7 +143,11 @@ async def proven(
     current = await _current(cache, mirror, selection)
     if current is None or (version and current.version < int(version)):
         return None
-    return None if 0 < int(limit) < len(current.entries) else current
+    if not int(limit) or len(current.entries) < int(limit):
+        return current
+    # a page that is just full has a next one as long as anything follows, whether it is selected or not
+    chosen = query.get("labelSelector") or query.get("fieldSelector")
+    return None if chosen or len(current.entries) > int(limit) else current
 
 
 async def _current(cache: WatchCache, mirror: Mirror, selection: Selection) -> Proven | None:
@@ -171,9 +182,9 @@ def _form(call: Call, served: Served, shapes: frozenset[Shape]) -> Form:
 def is_number(text: str) -> bool:
     """Whether a text is what kube-apiserver takes for a version or a limit without a word.
 
-    Of longer ones some are too large: the store knows which.
+    Of longer ones some are too large: the store knows which. "00" is no "any" to it.
     """
-    return text.isascii() and text.isdigit() and len(text) < 19
+    return text.isascii() and text.isdigit() and len(text) < 19 and (text == "0" or text[0] != "0")
 
 
 def object_path(call: Call, served: Served) -> str:
@@ -183,34 +194,3 @@ def object_path(call: Call, served: Served) -> str:
     return served.info.stored.path(
         info.namespace or None, name, "status" if info.subresource == "status" else None
     )
-
-
-def field_selector(call: Call, served: Served) -> list[tuple[str, str]]:
-    """The store's field selector: the user's, translated, and what tells this kind from others.
-
-    A field that cannot be selected by is refused: ignored, it would select everything.
-    """
-    terms = _stored_terms(call, served)
-    return [("fieldSelector", format_fields(terms))] if terms else []
-
-
-def select(reader: EntryReader, call: Call, served: Served) -> Selection | None:
-    """What the request is about, among cached objects; None when that cannot be told from the cache."""
-    try:
-        labels = parse_labels(call.query.get("labelSelector"))
-    except Failure:
-        return None  # the store knows more operators, and says better what it does not know
-    return selection(reader, call.info.namespace, _stored_terms(call, served), labels)
-
-
-def _stored_terms(call: Call, served: Served) -> list[FieldTerm]:
-    terms = [stored_term(served, term) for term in parse_fields(call.query.get("fieldSelector"))]
-    return [*terms, *served.selection]
-
-
-def stored_term(served: Served, term: FieldTerm) -> FieldTerm:
-    if term.field not in served.selectable:
-        raise bad_request(f"field label not supported: {term.field}")
-    if term.field == "metadata.name":
-        return FieldTerm(term.field, served.face.stored_name(term.value), term.equal)
-    return FieldTerm(served.face.stored_field_path(term.field), term.value, term.equal)

@@ -19,9 +19,10 @@ from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers import streams
-from apiserver.handlers.read import field_selector
+from apiserver.handlers.selecting import field_selector, stored_terms
 from apiserver.kinds import FACES, Served
 from apiserver.negotiate import Accepted, Shape
+from apiserver.selectors import FieldTerm
 from apiserver.storage import WATCH_PARAMETERS
 from apiserver.table import include_object, partial
 from apiserver.translate.face import Obj
@@ -36,12 +37,13 @@ DEFAULT_SECONDS = (1800, 3600)
 
 async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """Events until the time is over, the client leaves, the store ends it or this server drains."""
-    accepted = respond.accept_stream(call)
-    if accepted.shape is Shape.TABLE:
-        include_object(call.query.get("includeObject"))
     bookmarks = call.flag("allowWatchBookmarks")
     path = served.info.stored.path(call.info.namespace or None)
-    async with context.store.watch(call, served.face, path, _query(call, served)) as stream:
+    terms = await stored_terms(context, call, served)
+    async with context.store.watch(call, served.face, path, _query(call, terms)) as stream:
+        accepted = respond.accept_stream(call)
+        if accepted.shape is Shape.TABLE:
+            include_object(call.query.get("includeObject"))
         if (head := streams.head(call)) is not None:
             return head
         events = streams.opened(call)
@@ -72,10 +74,10 @@ def place_of(served: Served) -> tuple[str, ...]:
     return resource.group, resource.version, resource.plural
 
 
-def _query(call: Call, served: Served) -> list[tuple[str, str]]:
+def _query(call: Call, terms: list[FieldTerm]) -> list[tuple[str, str]]:
     query = [
         (name, value)
-        for name, value in (*call.pick(WATCH_PARAMETERS), *field_selector(call, served))
+        for name, value in (*call.pick(WATCH_PARAMETERS), *field_selector(terms))
         if name != "allowWatchBookmarks"
     ]
     # bookmarks are always asked for: without them a quiet watch and a dead connection look the same

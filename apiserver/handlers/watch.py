@@ -18,10 +18,12 @@ from apiserver import respond
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers import relay, streams
-from apiserver.handlers.read import is_number, select
+from apiserver.handlers.read import is_number
 from apiserver.handlers.relay import place_of
+from apiserver.handlers.selecting import select, stored_terms
 from apiserver.handlers.streams import Events
 from apiserver.kinds import Served
+from apiserver.status import Late
 from apiserver.watchcache import forms
 from apiserver.watchcache.entries import Entry, Selection
 from apiserver.watchcache.mirror import Mirror, in_batches
@@ -37,11 +39,15 @@ _ATTEMPTS = 3
 
 async def watch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """Events until the time is over, the client leaves, or this server cannot tell what happens any more."""
-    accepted = respond.accept_stream(call)
-    form = forms.form(served.info.resource.plural, accepted, call.query.get("includeObject"))
+    try:
+        accepted = respond.accept_stream(call)
+        form = forms.form(served.info.resource.plural, accepted, call.query.get("includeObject"))
+    except Late:
+        return await relay.watch(context, call, served)
     wanted = _wanted(call)
     mirror = context.cache.mirror(served.info.stored)
-    selection = select(mirror.reader, call, served) if mirror is not None else None
+    terms = await stored_terms(context, call, served)
+    selection = select(mirror.reader, call, terms) if mirror is not None else None
     if wanted is None or mirror is None or selection is None:
         return await relay.watch(context, call, served)
     begin = await _beginning(context, wanted, mirror, selection)
@@ -82,8 +88,9 @@ def _wanted(call: Call) -> _Wanted | None:
         query.get(name, "") for name in ("resourceVersion", "sendInitialEvents", "resourceVersionMatch")
     )
     seconds = query.get("timeoutSeconds", "")
-    odd = bool(query.get("limit") or query.get("continue")) or query.get("sendInitialEvents") == ""
-    odd |= any(number and not is_number(number) for number in (version, seconds))
+    odd = "limit" in query or bool(query.get("continue")) or query.get("sendInitialEvents") == ""
+    odd |= bool(version) and not is_number(version)
+    odd |= "timeoutSeconds" in query and not is_number(seconds)
     odd |= (initial, match) not in (("", ""), ("true", "NotOlderThan"), ("1", "NotOlderThan"))
     if odd:
         return None

@@ -164,7 +164,7 @@ class Api:
     def _own(self, body: Any) -> Any:
         """A list without what other cases have made meanwhile."""
         if isinstance(body, list):  # the events of a watch
-            return [each for each in body if each["type"] == "ERROR" or self._is_event(each)]
+            return [each for each in body if each["type"] == "ERROR" or self._is_event(each)] or ""
         if isinstance(body, dict) and body.get("kind") == "APIGroupDiscoveryList":
             return body
         for member in ("items", "rows"):

@@ -155,9 +155,11 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         places="headers.Vary",
     ),
     Difference(
-        what="An error for a client that takes protobuf alone is JSON.",
-        reason="No client can read protobuf of this group's objects; the code says what is wrong.",
-        requests="*application/vnd.kubernetes.protobuf",
+        what="Nothing is protobuf: errors and metadata are JSON for clients that would rather have that, and "
+        "406 for those that take nothing else.",
+        reason="No client can read protobuf of this group's objects. Kubernetes' own controllers, which ask "
+        "for metadata, take JSON as well.",
+        requests="*application/vnd.kubernetes.protobuf*",
     ),
     Difference(
         what="Cells of Tables are computed.",
