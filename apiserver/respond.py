@@ -80,8 +80,10 @@ def as_table(
 
 def status(call: Call, document: Obj, *, status: int) -> web.Response:
     """A Status: it has no other shape, whatever was asked for."""
-    accepted = Accepted(yaml=accept(call, negotiate.SINGLE | negotiate.LIST).yaml)
-    return encoded(call, document, status=status, accepted=accepted)
+    accepted = accept(call, negotiate.SINGLE | negotiate.LIST)
+    if accepted.shape is Shape.TABLE:
+        include_object(call.query.get("includeObject"))
+    return encoded(call, document, status=status, accepted=Accepted(yaml=accepted.yaml))
 
 
 def encoded(

@@ -61,6 +61,8 @@ def _measure(text: str) -> None:
                 raise TooDeep
         elif isinstance(event, _CLOSING):
             depth -= 1
+        elif isinstance(event, yaml.DocumentEndEvent):
+            return  # what follows may be anything
         if parts > MAX_PARTS:
             raise TooLarge
 

@@ -21,7 +21,7 @@ from apiserver.call import Call
 from apiserver.context import Context, attributes_of
 from apiserver.handlers import refusals
 from apiserver.handlers.read import object_path
-from apiserver.handlers.selecting import field_selector, stored_terms
+from apiserver.handlers.selecting import field_selector, stored_terms, told_first
 from apiserver.kinds import FACES, Served, typed_operation
 from apiserver.negotiate import LIST, SINGLE
 from apiserver.status import Failure, bad_request, failure
@@ -57,11 +57,16 @@ async def delete(context: Context, call: Call, served: Served) -> web.StreamResp
 async def deletecollection(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """DELETE of a collection: each object for itself where the policy needs more than one step."""
     respond.accept(call, LIST)
-    options = delete_options.to_stored(served.face, await _options(context, call, served))
+    terms = await stored_terms(context, call, served)
+    try:
+        given = await _options(context, call, served)
+    except Failure as problem:
+        raise await told_first(context, call, served, problem, codes=(400, 422)) from problem
+    options = delete_options.to_stored(served.face, given)
     query = [
         *call.pick(["labelSelector", "resourceVersion", "resourceVersionMatch", "limit", "continue"]),
         *call.pick(["timeoutSeconds", "sendInitialEvents"]),
-        *field_selector(await stored_terms(context, call, served)),
+        *field_selector(terms),
     ]
     path = served.info.stored.path(call.info.namespace or None)
     policy = _policy(options)
@@ -262,6 +267,8 @@ async def _read_options(call: Call, data: bytes) -> Obj:
 def _policy(options: Obj) -> str | None:
     """The policy that was asked for; None for none, and for what the store is to refuse."""
     policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
+    if options.get("dryRun") not in (None, []) and not _is_dry(options):
+        return None
     if orphan is None:
         return policy if isinstance(policy, str) and policy in _POLICIES else None
     if policy is not None or not isinstance(orphan, bool):
@@ -276,7 +283,9 @@ def _background(options: Obj) -> Obj:
 
 
 def _is_dry(options: Obj) -> bool:
-    return bool(options.get("dryRun"))
+    """Whether nothing is to be done; other values than this one the store refuses."""
+    asked = options.get("dryRun")
+    return isinstance(asked, list) and bool(asked) and all(each == "All" for each in asked)
 
 
 def _finalizers(stored: Any) -> list[str]:

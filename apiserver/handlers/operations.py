@@ -80,7 +80,6 @@ def _completed(served: Served, cluster: str, given: Any) -> Any:
 
 async def patch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """PATCH; an apply that would create the operation is planned like a create."""
-    respond.accept(call, SINGLE)
     reply = await write.patch_stored(context, call, served, before_create=_refuse_impossible)
     virtual = to_virtual(FACES, served.face, reply.body)
     if reply.status == 201 and call.dry_run:

@@ -74,8 +74,8 @@ async def update(context: Context, call: Call, served: Served) -> web.StreamResp
 
 async def patch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """PATCH of a Scale, as `kubectl scale` sends it."""
-    respond.accept(call, SINGLE)
     kind = bodies.patch_type(call.headers.get("Content-Type"))
+    respond.accept(call, SINGLE)
     scales.check_options(call, "PatchOptions", applies=kind == bodies.APPLY)
     data = await call.read_body()
     decode, code = (bodies.decode_yaml, 400) if kind == bodies.APPLY else (bodies.decode_json, 422)

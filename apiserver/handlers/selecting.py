@@ -24,17 +24,17 @@ async def stored_terms(context: Context, call: Call, served: Served) -> list[Fie
     try:
         terms = parse_fields(call.query.get("fieldSelector"))
     except Failure as problem:
-        raise await _first(context, call, served, problem, codes=(400,)) from problem
+        raise await told_first(context, call, served, problem, codes=(400,)) from problem
     try:
         return [*(stored_term(served, term) for term in terms), *served.selection]
     except Failure as problem:
-        raise await _first(context, call, served, problem, codes=(400, 422)) from problem
+        raise await told_first(context, call, served, problem, codes=(400, 422)) from problem
 
 
-async def _first(
+async def told_first(
     context: Context, call: Call, served: Served, problem: Failure, *, codes: tuple[int, ...]
 ) -> Failure:
-    """What the store says of the other parameters, or the problem."""
+    """What the store says, with one of these codes, of the parameters of a list; or the problem."""
     path = served.info.stored.path(call.info.namespace or None)
     try:
         if call.info.verb == "watch":

@@ -51,8 +51,8 @@ async def read_object(context: Context, call: Call, served: Served) -> Obj:
 
 async def decoded(context: Context, call: Call, served: Served, data: bytes) -> Any:
     """What a body says, keys given twice included; what cannot be read is refused as the store does."""
-    bodies.object_type(call.headers.get("Content-Type"))
     try:
+        bodies.object_type(call.headers.get("Content-Type"))
         return (await call.decode_object(data, keep=True)).value
     except Failure as problem:
         raise await refusals.of_body(context, call, served, data, problem) from problem
@@ -113,7 +113,6 @@ def _check_name(call: Call, body: Obj) -> None:
 
 async def patch(context: Context, call: Call, served: Served) -> web.StreamResponse:
     """PATCH of an object or its status, in any form but strategic merge."""
-    respond.accept(call, SINGLE)
     reply = await patch_stored(context, call, served)
     return _written(call, served, reply)
 
@@ -123,6 +122,7 @@ async def patch_stored(
 ) -> Reply:
     """Send the translated patch to the store. ``before_create`` may refuse an apply that would create."""
     kind = bodies.patch_type(call.headers.get("Content-Type"))
+    respond.accept(call, SINGLE)
     body = await _patch_body(context, call, served, kind)
     if isinstance(body, _Whole):
         return await _patch_whole(context, call, served, body.operations)

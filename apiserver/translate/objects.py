@@ -40,9 +40,7 @@ def to_stored(faces: Faces, face: Face, virtual: Obj, *, whole: bool = True) -> 
     stored = dict(virtual)
     if virtual.get("apiVersion") == face.virtual.api_version:
         stored["apiVersion"] = face.stored.api_version
-        if virtual.get("kind") == face.virtual.kind:
-            stored["kind"] = face.stored.kind
-    elif "apiVersion" not in virtual and virtual.get("kind") == face.virtual.kind:
+    if virtual.get("kind") == face.virtual.kind:
         stored["kind"] = face.stored.kind
     if isinstance(virtual.get("metadata"), dict):
         stored["metadata"] = metadata_to_stored(faces, face, virtual["metadata"])

@@ -89,16 +89,15 @@ def _encoded(faces: Faces, face: Face, stored: Obj) -> str:
 
 def _details(faces: Faces, face: Face, details: Obj) -> Obj:
     virtual = dict(details)
+    if "name" in details:
+        virtual["name"] = face.virtual_name(details["name"])
     if details.get("kind") == face.stored.kind:
         virtual["kind"] = face.virtual.kind
-        virtual |= {"name": face.virtual_name(details["name"])} if "name" in details else {}
     if details.get("group") == face.stored.group:
         virtual["group"] = face.virtual.group
         kinds = {face.stored.plural: face.virtual.plural, face.stored.kind: face.virtual.kind}
         if details.get("kind") in kinds:
             virtual["kind"] = kinds[details["kind"]]
-        if "name" in details:
-            virtual["name"] = face.virtual_name(details["name"])
         if "uid" in details:
             virtual["uid"] = face.swap_uid(details["uid"])
     if isinstance(details.get("causes"), list):

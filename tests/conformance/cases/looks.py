@@ -48,6 +48,9 @@ class Look:
             made = await self.api.create(short, metadata={"labels": labels, "annotations": {"n.io/a": short}})
         changed = await self.api.patch({"metadata": {"labels": {"z": "1"}}}, "a")
         self.versions = [made.rv, changed.rv]
+        # from now on nothing older is told to those whom anything would do
+        newest = f"resourceVersion={changed.rv}&resourceVersionMatch=NotOlderThan"
+        await self.api.list(newest, record=False)
         for number in range(LOOKS):
             self.number = number
             await self.draw.choices((self._get, self._list, self._watch), (3, 8, 1))[0]()

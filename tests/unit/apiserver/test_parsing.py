@@ -190,6 +190,10 @@ def test_a_watch_in_yaml_is_refused() -> None:
         ('{"a": null}', {"a": None}),
         ("a: 5.0.4", {"a": "5.0.4"}),
         ("a:", {"a": None}),
+        # of the first document the end is enough
+        ("a: 1\n---\n}{", {"a": 1}),
+        ('{"a": 1}}', {"a": 1}),
+        ('{"a": 1} then', {"a": 1}),
     ],
 )
 def test_yaml_is_read_as_kubernetes_reads_it(text: str, value: object) -> None:
