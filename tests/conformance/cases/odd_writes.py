@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Final
+from typing import Final
 
 from tests.conformance.api import APPLY, JSON, JSON_PATCH, MERGE, METADATA, STRATEGIC, TABLE, YAML, Api
 from tests.conformance.cases.walks import FIRST, WALKS
@@ -63,7 +63,8 @@ class Writes:
     def _query(self) -> dict[str, str]:
         return {name: self.draw.choice(values) for name, values, part in _PARAMETERS if self._chance(part)}
 
-    def _body(self, short: str) -> Any:
+    def _body(self, short: str) -> tuple[str, str]:
+        """A body, and what it is called."""
         api, draw = self.api, self.draw
         own = api.sample(short)
         change = api.kind.change(draw.choice((*api.kind.values, api.kind.wrong)))
@@ -80,47 +81,37 @@ class Writes:
         which = draw.randrange(len(plain))
         text = json.dumps(plain[which])
         forms = (
-            text,
-            text,
-            text,
-            text,
-            text[:-1],
-            text + "}",
-            " " + text,
-            "",
-            "\ufeff" + text,
-            text + "\n---\n" + text,
-        )
+            *(text,) * 4, text[:-1], text + "}", " " + text, "", "\ufeff" + text, text + "\n---\n" + text,
+        )  # fmt: skip
         form = draw.randrange(len(forms))
         return forms[form], f"body {which}.{form}"
+
+    def _type(self, method: str) -> str:
+        usual = (MERGE, APPLY, JSON_PATCH) if method == "PATCH" else (JSON,)
+        return self.draw.choice(_TYPES if self._chance(0.4) else usual)
 
     async def _try(self, number: int) -> None:
         api, draw = self.api, self.draw
         method = draw.choice(("POST", "PUT", "PATCH", "PATCH", "PATCH", "DELETE"))
-        short = draw.choice(("a", "b", "gone"))
-        sub = draw.choice(("", "", "", "", "status", "nosuch"))
-        where = draw.random()
-        path = api.collection if (method == "POST" and where < 0.9) or where < 0.05 else api.at(short, sub)
-        type = (
-            draw.choice(_TYPES)
-            if self._chance(0.4)
-            else draw.choice({"PATCH": (MERGE, APPLY, JSON_PATCH)}.get(method, (JSON,)))
-        )
-        body, told = self._body(short)
+        is_whole = self._chance(0.9 if method == "POST" else 0.05)
+        path = api.collection
+        if not is_whole:
+            sub = draw.choice(("", "", "", "", "status", "nosuch"))
+            path = api.at(draw.choice(("a", "b", "gone")), sub)
+        elif method == "DELETE" and not api.kind.namespaced:
+            return  # others have made some as well
+        body, told = self._body(draw.choice(("a", "b", "gone")))
         if method == "DELETE" and self._chance(0.5):
             body, told = None, "no body"
-        query = self._query()
-        if path == api.collection and method == "DELETE":
-            if not api.kind.namespaced:
-                return  # others have made some as well
-            # one object's metadata instead of a list is refused before anything is done
-            accepted = [each for each in _ACCEPT if each != METADATA]
-        else:
-            accepted = list(_ACCEPT)
-        headers = {"Accept": draw.choice(accepted) if self._chance(0.4) else JSON}
-        shown = " ".join(f"{k}={v}" for k, v in query.items())
-        label = f"try {number}: {method} {path.removeprefix(api.arm.base)} {shown}, {type}, {headers['Accept']}, {told}"
-        await api.send(method, path, query=query, body=body, type=type or None, headers=headers, label=label)
+        type, query = self._type(method), self._query()
+        accept = draw.choice(_ACCEPT) if self._chance(0.4) else JSON
+        if is_whole and method == "DELETE" and accept == METADATA:
+            accept = JSON  # one object's metadata instead of a list is refused before anything is done
+        shown = " ".join(f"{name}={value}" for name, value in query.items())
+        label = f"try {number}: {method} {path.removeprefix(api.arm.base)} {shown}, {type}, {accept}, {told}"
+        await api.send(
+            method, path, query=query, body=body, type=type or None, headers={"Accept": accept}, label=label
+        )
 
 
 def _writes(seed: int) -> None:
