@@ -32,8 +32,9 @@ async def of_body(
     content_type: str | None = None,
 ) -> Failure:
     """The store's refusal of this body; or the problem as it was found here."""
-    if isinstance(body, bytes) and _hurts(problem, body):
-        return problem
+    content_type = content_type or call.headers.get("Content-Type") or "application/json"
+    if isinstance(body, bytes) and (_hurts(problem, body) or "protobuf" in content_type.lower()):
+        return problem  # at protobuf for a custom resource kube-apiserver breaks off, without an answer
     method = _METHODS[call.info.verb]
     if method == "POST":
         path = served.info.stored.path(call.info.namespace or None)
@@ -53,7 +54,7 @@ async def of_body(
             path,
             body=body,
             query=query,
-            content_type=content_type or call.headers.get("Content-Type") or "application/json",
+            content_type=content_type,
         )
     except Failure as refusal:
         return refusal
