@@ -7,6 +7,7 @@ requests that only read or are refused, and so share one object.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ class Case:
 
 
 TABLE: Final[list[Case]] = []
+WALKS: Final = int(os.environ.get("CONFORMANCE_WALKS", "2"))
+"""How many random cases there are of each sort and kind."""
+FIRST: Final = int(os.environ.get("CONFORMANCE_SEED", "1"))
+"""The number of the first; one that differs is played again by its number."""
 
 
 def case(area: Area, *, kinds: tuple[Kind, ...] = KINDS) -> Callable[[Run], Run]:
@@ -63,6 +68,16 @@ def case(area: Area, *, kinds: tuple[Kind, ...] = KINDS) -> Callable[[Run], Run]
         return run
 
     return add
+
+
+def random_cases(area: Area, name: str, play: Callable[[Api, int], Awaitable[None]]) -> None:
+    """Adds cases that are drawn from a number, the same for every arm."""
+    for seed in range(FIRST, FIRST + WALKS):
+
+        async def run(api: Api, seed: int = seed) -> None:
+            await play(api, seed)
+
+        TABLE.extend(Case(area, f"{name} {seed}", kind, run) for kind in KINDS)
 
 
 Row = tuple[Any, ...]

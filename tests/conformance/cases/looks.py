@@ -1,7 +1,4 @@
-"""Random looks: reads and watches with parameters and headers that nobody would put together by hand.
-
-As for walks, `CONFORMANCE_WALKS` and `CONFORMANCE_SEED` take more and other ones.
-"""
+"""Random looks: reads and watches with parameters and headers that nobody would put together by hand."""
 
 from __future__ import annotations
 
@@ -9,8 +6,7 @@ import random
 from typing import Final
 
 from tests.conformance.api import JSON, METADATA, METADATA_LIST, TABLE, YAML, Api, Exchange
-from tests.conformance.cases.walks import FIRST, WALKS
-from tests.conformance.table import Area, case
+from tests.conformance.table import Area, random_cases
 
 LOOKS: Final = 40
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
@@ -148,13 +144,4 @@ class Look:
         await self._send(self.api.collection, query, other_than="PartialObjectMetadataList")
 
 
-def _look(seed: int) -> None:
-    async def look(api: Api) -> None:
-        await Look(api, seed).go()
-
-    look.__name__ = f"look_{seed}"
-    case(Area.READS)(look)
-
-
-for _number in range(FIRST, FIRST + WALKS):
-    _look(_number)
+random_cases(Area.READS, "look", lambda api, seed: Look(api, seed).go())

@@ -7,8 +7,7 @@ import random
 from typing import Final
 
 from tests.conformance.api import APPLY, JSON, JSON_PATCH, MERGE, METADATA, STRATEGIC, TABLE, YAML, Api
-from tests.conformance.cases.walks import FIRST, WALKS
-from tests.conformance.table import Area, case
+from tests.conformance.table import Area, random_cases
 
 TRIES: Final = 40
 # no YAML: where its lines are broken depends on the length of names
@@ -114,13 +113,4 @@ class Writes:
         )
 
 
-def _writes(seed: int) -> None:
-    async def writes(api: Api) -> None:
-        await Writes(api, seed).go()
-
-    writes.__name__ = f"odd_writes_{seed}"
-    case(Area.WRITES)(writes)
-
-
-for _number in range(FIRST, FIRST + WALKS):
-    _writes(_number)
+random_cases(Area.WRITES, "odd writes", lambda api, seed: Writes(api, seed).go())

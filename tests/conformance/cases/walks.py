@@ -1,21 +1,14 @@
-"""Random walks: what one request leaves behind is what the next one meets. At the end all events are told.
-
-The same steps are drawn for every arm. `CONFORMANCE_WALKS` is how many walks there are of each kind,
-`CONFORMANCE_SEED` the number of the first; a walk that differs is played again by its number.
-"""
+"""Random walks: what one request leaves behind is what the next one meets. At the end all events are told."""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from tests.conformance.api import APPLY, JSON, JSON_PATCH, MERGE, METADATA, TABLE, YAML, Api, Exchange
-from tests.conformance.table import Area, case
+from tests.conformance.table import Area, random_cases
 
-WALKS: Final = int(os.environ.get("CONFORMANCE_WALKS", "2"))
-FIRST: Final = int(os.environ.get("CONFORMANCE_SEED", "1"))
 STEPS: Final = 30
 NAMES: Final = ("a", "b")
 OTHER_UID: Final = "11111111-2222-4333-8444-555555555555"
@@ -283,13 +276,4 @@ _WEIGHED: Final[tuple[tuple[Callable[[Walk], Awaitable[None]], int], ...]] = (
 _STEPS, _WEIGHTS = zip(*_WEIGHED, strict=True)
 
 
-def _walk(seed: int) -> None:
-    async def walk(api: Api) -> None:
-        await Walk(api, seed).go()
-
-    walk.__name__ = f"walk_{seed}"
-    case(Area.WRITES)(walk)
-
-
-for _number in range(FIRST, FIRST + WALKS):
-    _walk(_number)
+random_cases(Area.WRITES, "walk", lambda api, seed: Walk(api, seed).go())
