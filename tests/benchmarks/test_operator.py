@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from missioncontrol.api.names import Component
+from missioncontrol.api.resources import NAMESPACES, PODS, STATEFUL_SETS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.local.control_plane import ControlPlane
-from tests.benchmarks.operator_run import Run, Use, datacenter, share
+from tests.benchmarks.operator_run import Run, Use, bare_stateful_set, datacenter, prepare, share
 from tests.benchmarks.plane_use import plane_use
 from tests.installing import install_operator
 from tests.processes import Operator, Simulator
@@ -96,11 +97,37 @@ async def test_one_datacenter(run: Run) -> None:
         _tell(what, (await run.use()).since(before))
 
 
+def _pids(plane: ControlPlane, simulator: Simulator) -> dict[str, int]:
+    pids = {name: process.pid for name, process in plane.processes.items()}
+    return pids | {"simulator": simulator.pid, "this test": os.getpid()}
+
+
+@pytest.mark.timeout(2 * PATIENCE)
+async def test_as_many_pods_without_an_operator(simulator: Simulator, plane: ControlPlane) -> None:
+    """What Kubernetes takes for nothing but StatefulSets of small pods, each with a claim."""
+    async with Client(from_kubeconfig(plane.admin_kubeconfig), user_agent="benchmark", timeout=60) as client:
+        names = [f"bare-{number}" for number in range(MANY)]
+        await asyncio.gather(*(prepare(client, name) for name in names))
+        before, began = await plane_use(client, _pids(plane, simulator)), time.monotonic()
+        sets = [(name, bare_stateful_set(rack)) for name in names for rack in ("r1", "r2", "r3")]
+        await asyncio.gather(*(client.create(STATEFUL_SETS, body, namespace=name) for name, body in sets))
+        running = 0
+        while running < 9 * MANY:
+            assert time.monotonic() - began < PATIENCE, f"{running} pods run"
+            await asyncio.sleep(1)
+            pods = await client.list(PODS)
+            running = sum(
+                each["metadata"]["namespace"] in names and each["status"].get("phase") == "Running"
+                for each in pods
+            )
+        print(f"\n{9 * MANY} pods without an operator run after {time.monotonic() - began:.0f} s")
+        (await plane_use(client, _pids(plane, simulator))).since(before).tell(9 * MANY, "pod")
+        await asyncio.gather(*(client.delete(NAMESPACES, name) for name in names))
+
+
 @pytest.mark.timeout(2 * PATIENCE)
 async def test_many_datacenters_at_once(run: Run, simulator: Simulator, plane: ControlPlane) -> None:
-    assert simulator.process is not None
-    pids = {name: process.pid for name, process in plane.processes.items()}
-    pids |= {"simulator": simulator.process.pid, "cass-operator": run.pid, "this test": os.getpid()}
+    pids = _pids(plane, simulator) | {"cass-operator": run.pid}
     small = run.largest
     names = [f"many-{number}" for number in range(MANY)]
     await asyncio.gather(*(run.prepare(name) for name in names))
