@@ -74,7 +74,7 @@ async def list_(context: Context, call: Call, served: Served) -> web.StreamRespo
         form = _form(call, served, LIST)
         mirror = context.cache.mirror(served.info.stored)
     except Late:
-        mirror = None
+        mirror = None  # so the store is asked, and what it refuses is told instead
     terms = await stored_terms(context, call, served)
     # what only a watch may ask, or is no number: the store refuses it
     odd = call.pick(["timeoutSeconds", "sendInitialEvents"])

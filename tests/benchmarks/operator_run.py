@@ -19,15 +19,15 @@ from tests.processes import Operator
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+CLAIM = {
+    "storageClassName": "standard",
+    "accessModes": ["ReadWriteOnce"],
+    "resources": {"requests": {"storage": "2Gi"}},
+}
 
 
 def datacenter(name: str, *, size: int) -> dict[str, Any]:
     """Three racks; the cluster is named after the datacenter, so that each is a ring of its own."""
-    claim = {
-        "storageClassName": "standard",
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "2Gi"}},
-    }
     return {
         "apiVersion": CASSANDRA_DATACENTERS.api_version,
         "kind": CASSANDRA_DATACENTERS.kind,
@@ -39,18 +39,13 @@ def datacenter(name: str, *, size: int) -> dict[str, Any]:
             "managementApiAuth": {"insecure": {}},
             "size": size,
             "racks": [{"name": f"r{number}"} for number in (1, 2, 3)],
-            "storageConfig": {"cassandraDataVolumeClaimSpec": claim},
+            "storageConfig": {"cassandraDataVolumeClaimSpec": CLAIM},
         },
     }
 
 
 def bare_stateful_set(name: str) -> dict[str, Any]:
     """Three small pods with a claim each."""
-    claim = {
-        "storageClassName": "standard",
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "2Gi"}},
-    }
     container = {"name": "c", "image": "none", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     return {
         "apiVersion": STATEFUL_SETS.api_version,
@@ -62,7 +57,7 @@ def bare_stateful_set(name: str) -> dict[str, Any]:
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": {"rack": name}},
             "template": {"metadata": {"labels": {"rack": name}}, "spec": {"containers": [container]}},
-            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": CLAIM}],
         },
     }
 

@@ -156,10 +156,17 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     ),
     Difference(
         what="Nothing is protobuf: errors and metadata are JSON for clients that would rather have that, and "
-        "406 for those that take nothing else.",
+        "metadata in protobuf alone is 406.",
         reason="No client can read protobuf of this group's objects. Kubernetes' own controllers, which ask "
         "for metadata, take JSON as well.",
         requests="*application/vnd.kubernetes.protobuf*",
+        places="body*",
+    ),
+    Difference(
+        what="The type of these answers.",
+        reason="As above.",
+        requests="*application/vnd.kubernetes.protobuf*",
+        places="headers.Content-Type*",
     ),
     Difference(
         what="Cells of Tables are computed.",

@@ -12,7 +12,7 @@ LOOKS: Final = 40
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 _ACCEPT: Final = (
     JSON, YAML, TABLE, METADATA, METADATA_LIST, "*/*", "application/*", "text/html", "application/xml", PROTOBUF, "",
-    f"{PROTOBUF},{JSON}", f"{PROTOBUF};as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+    f"{PROTOBUF},{JSON}",
     f"{PROTOBUF};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{METADATA_LIST},{JSON}", f"{TABLE},{JSON}", f"{TABLE};q=0.5,{JSON};q=0.9", f"{METADATA},{JSON}", "text/*, */*;q=0.1",
     TABLE.replace("v=v1", "v=v1beta1"), TABLE.replace("v=v1", "v=v2"), METADATA.replace("v=v1", "v=v1beta1"),
     METADATA_LIST.replace("v=v1", "v=v1beta1"), TABLE.replace("json", "yaml"), METADATA.replace("json", "yaml"),

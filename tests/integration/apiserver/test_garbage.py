@@ -24,6 +24,7 @@ GV = "/apis/missioncontrol.io/v1alpha1"
 HERE = f"{GV}/namespaces/default/missioncontrolclusters"
 EXAMPLES_FOLDER = Path(__file__).resolve().parents[3] / "examples"
 JSON_PATCH = "application/json-patch+json"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 SECONDS = 10.0
 GROWTH = 150 << 20
 """Bytes that the server may grow by over all of this."""
@@ -108,6 +109,18 @@ PLACES = st.sampled_from(
      f"{GV}/namespaces/default/rollingrestarts/r1/cancel",
      f"{GV}/namespaces/default/operations/rollingrestart.r1", f"{GV}/dataplanes/x"]
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", HERE), ("PUT", f"{HERE}/demo")])
+@pytest.mark.parametrize(
+    "kind", ["application/vnd.kubernetes.protobuf", "Application/Vnd.Kubernetes.Protobuf"]
+)
+def test_protobuf_never_reaches_the_store(
+    facade: Facade, session: requests.Session, method: str, path: str, kind: str
+) -> None:
+    # of a custom resource, kube-apiserver would break off without an answer
+    answer = throw(facade, session, method, path, data=b"k8s\x00x", headers={"Content-Type": kind})
+    assert answer.status_code == 415
 
 
 IDENTITY = {"apiVersion": "missioncontrol.io/v1alpha1", "kind": "MissionControlCluster"}
