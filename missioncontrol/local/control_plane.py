@@ -343,7 +343,12 @@ class ControlPlane:
         server = self._server(
             "kube-scheduler",
             self._programs.kube_scheduler,
-            self._controller_flags("kube-scheduler", self.ports.scheduler),
+            {
+                **self._controller_flags("kube-scheduler", self.ports.scheduler),
+                # It would write into the pod where it expects it to go while it waits for its volume: nobody
+                # here reads it, and a write of a pod is the dearest of all for kube-apiserver.
+                "feature-gates": "NominatedNodeNameForExpectation=false",
+            },
             probe=self._controller_probe(self.ports.scheduler),
             urls={"metrics": f"https://127.0.0.1:{self.ports.scheduler}/metrics"},
         )
@@ -406,5 +411,9 @@ _NEEDLESS_CONTROLLERS = (
 
 
 def _go_environment() -> dict[str, str]:
-    """The environment of Kubernetes' own programs: nothing of the caller's but what every program needs."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
+    """The environment of Kubernetes' own programs: nothing of the caller's but what every program needs.
+
+    And how much memory they may take to save time, if the caller says so: https://go.dev/doc/gc-guide
+    """
+    memory = {name: os.environ[name] for name in ("GOGC", "GOMEMLIMIT") if name in os.environ}
+    return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", **memory}
