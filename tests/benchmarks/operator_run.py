@@ -19,11 +19,6 @@ from tests.processes import Operator
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-CLAIM = {
-    "storageClassName": "standard",
-    "accessModes": ["ReadWriteOnce"],
-    "resources": {"requests": {"storage": "2Gi"}},
-}
 
 
 def datacenter(name: str, *, size: int) -> dict[str, Any]:
@@ -39,25 +34,13 @@ def datacenter(name: str, *, size: int) -> dict[str, Any]:
             "managementApiAuth": {"insecure": {}},
             "size": size,
             "racks": [{"name": f"r{number}"} for number in (1, 2, 3)],
-            "storageConfig": {"cassandraDataVolumeClaimSpec": CLAIM},
-        },
-    }
-
-
-def bare_stateful_set(name: str) -> dict[str, Any]:
-    """Three small pods with a claim each."""
-    container = {"name": "c", "image": "none", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
-    return {
-        "apiVersion": STATEFUL_SETS.api_version,
-        "kind": STATEFUL_SETS.kind,
-        "metadata": {"name": name},
-        "spec": {
-            "serviceName": name,
-            "replicas": 3,
-            "podManagementPolicy": "Parallel",
-            "selector": {"matchLabels": {"rack": name}},
-            "template": {"metadata": {"labels": {"rack": name}}, "spec": {"containers": [container]}},
-            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": CLAIM}],
+            "storageConfig": {
+                "cassandraDataVolumeClaimSpec": {
+                    "storageClassName": "standard",
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "2Gi"}},
+                }
+            },
         },
     }
 
@@ -173,8 +156,11 @@ class Run:
             await asyncio.sleep(0.02)
 
     async def prepare(self, namespace: str) -> None:
-        """Make a namespace."""
-        await prepare(self.client, namespace)
+        """Make a namespace; the account without which no pod is admitted is made in its controller's time."""
+        await self.client.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
+        account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+        while (await self.client.request("GET", account)).status != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
 
     async def create(self, namespace: str, body: dict[str, Any]) -> None:
         self.created[namespace] = time.time()
@@ -187,14 +173,6 @@ class Run:
             CASSANDRA_DATACENTERS, name, {"spec": spec}, namespace=namespace
         )
         return began, f"{namespace}@{found['metadata']['generation']}"
-
-
-async def prepare(client: Client, namespace: str) -> None:
-    """Make a namespace; the account without which no pod is admitted is made in its controller's time."""
-    await client.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
-    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-    while (await client.request("GET", account)).status != 200:  # noqa: ASYNC110
-        await asyncio.sleep(0.25)
 
 
 def _latest(found: dict[str, float], namespace: str, stamp: str) -> None:

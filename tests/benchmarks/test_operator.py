@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from missioncontrol.api.names import Component
-from missioncontrol.api.resources import PODS, STATEFUL_SETS
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.config import from_kubeconfig
 from missioncontrol.local.control_plane import ControlPlane
-from tests.benchmarks.operator_run import Run, Use, bare_stateful_set, datacenter, prepare, share
+from tests.benchmarks.least import Pattern, Starter
+from tests.benchmarks.operator_run import Run, Use, datacenter, share
 from tests.benchmarks.plane_use import plane_use
 from tests.installing import install_operator
 from tests.processes import Operator, Simulator
@@ -133,24 +133,32 @@ async def test_many_datacenters_at_once(run: Run, simulator: Simulator, plane: C
 
 
 @pytest.mark.timeout(2 * PATIENCE)
-async def test_as_many_pods_without_an_operator(simulator: Simulator, plane: ControlPlane) -> None:
-    """What Kubernetes takes for nothing but StatefulSets of small pods, each with a claim."""
-    async with Client(from_kubeconfig(plane.admin_kubeconfig), user_agent="benchmark", timeout=60) as client:
-        names = [f"bare-{number}" for number in range(MANY)]
-        await asyncio.gather(*(prepare(client, name) for name in names))
-        before, began = await plane_use(client, _pids(plane, simulator)), time.monotonic()
-        sets = [(name, bare_stateful_set(rack)) for name in names for rack in ("r1", "r2", "r3")]
-        await asyncio.gather(*(client.create(STATEFUL_SETS, body, namespace=name) for name, body in sets))
-        while await _waiting(client, names):
-            assert time.monotonic() - began < PATIENCE, "not all pods run"
-            await asyncio.sleep(1)
-        print(f"\n{9 * MANY} pods without an operator run after {time.monotonic() - began:.0f} s")
-        (await plane_use(client, _pids(plane, simulator))).since(before).tell(9 * MANY, "pod")
+async def test_the_least_that_any_operator_asks_for(
+    run: Run, simulator: Simulator, plane: ControlPlane
+) -> None:
+    """The same objects, and two labels and a start for each node, by a script that decides nothing."""
+    await run.prepare("pattern")
+    await run.create("pattern", datacenter("pattern", size=9))
+    await run.until(lambda: "pattern@1" in run.ready, "the pattern is ready", timeout=120)
+    pattern = await Pattern.of(run.client, "pattern")
+    run.operator.stop()
+    names = [f"least-{number}" for number in range(MANY)]
+    await asyncio.gather(*(run.prepare(name) for name in names))
+    starter = Starter(run.client)
+    following = asyncio.create_task(starter.pods.run())
+    assert await starter.pods.wait_synced(timeout=60)
+    before, began = await plane_use(run.client, _pids(plane, simulator)), time.monotonic()
 
+    async def live(name: str) -> float:
+        await pattern.make(run.client, name)
+        await starter.start(name, racks=3, nodes=9)
+        return time.monotonic() - began
 
-async def _waiting(client: Client, names: list[str]) -> bool:
-    """Whether a pod is to be made or to run yet; those that run are not listed, which would cost more."""
-    if await client.list(PODS, field_selector="status.phase!=Running"):
-        return True
-    sets = [each for each in await client.list(STATEFUL_SETS) if each["metadata"]["namespace"] in names]
-    return any(each.get("status", {}).get("replicas") != 3 for each in sets)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            ready = await asyncio.gather(*(live(name) for name in names))
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    print(f"\n{MANY} datacenters without a thought: p50 {share(ready, 0.5):.1f} s, all {max(ready):.1f} s")
+    (await plane_use(run.client, _pids(plane, simulator))).since(before).tell(9 * MANY, "node")
