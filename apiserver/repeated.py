@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -32,14 +33,24 @@ def plain(key: str) -> str:
     return key.partition(">")[2] if key.startswith(_MARK) else key
 
 
-def encode(value: Any, content_type: str) -> tuple[bytes, str]:
-    """A document in which repeated keys are repeated, and its type: YAML where lines matter."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it is sent, its type, and whether there are keys that it gives more than once."""
+
+    data: bytes
+    content_type: str
+    repeats: bool
+
+
+def encode(value: Any, content_type: str) -> Document:
+    """A document in which repeated keys are repeated; in YAML where lines matter."""
     data = orjson.dumps(value)
     if _MARK.encode() not in data:
-        return data, content_type
+        return Document(data, content_type, repeats=False)
     if not _IN_LINES.search(data):
-        return _IN_JSON.sub(b"", data), content_type
-    return _Lines().write(value), "application/yaml" if content_type == "application/json" else content_type
+        return Document(_IN_JSON.sub(b"", data), content_type, repeats=True)
+    in_yaml = "application/yaml" if content_type == "application/json" else content_type
+    return Document(_Lines().write(value), in_yaml, repeats=True)
 
 
 class _Lines:
