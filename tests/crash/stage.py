@@ -45,9 +45,14 @@ COMPARED = (
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 KUBERNETES_OWN = ("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io")
 CHANCE = frozenset(
-    {"controller-revision-hash", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}
+    {
+        "controller-revision-hash",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+        "volume.kubernetes.io/selected-node",
+    }
 )
-"""Labels by which Kubernetes says what it chose."""
+"""Labels and annotations by which Kubernetes says what it chose."""
 MOMENT = re.compile(r"^(cleanup-)\d+$")
 
 
@@ -150,7 +155,8 @@ def _plain(resource: Resource, body: Json) -> Json:
         "annotations": {
             key: value
             for key, value in metadata.get("annotations", {}).items()
-            if not key.startswith(("missioncontrol.io/management-api", "deployment.kubernetes.io"))
+            if key not in CHANCE
+            and not key.startswith(("missioncontrol.io/management-api", "deployment.kubernetes.io"))
         },
         "owners": sorted(each["name"] for each in metadata.get("ownerReferences", [])),
     }

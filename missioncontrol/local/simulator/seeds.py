@@ -6,13 +6,16 @@ selector, its addresses stand in EndpointSlices that the operators write.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterable
 
 import msgspec
 
 from missioncontrol.api.names import Label, LabelValue, seed_service_name
 from missioncontrol.api.resources import ENDPOINT_SLICES, PODS
+from missioncontrol.kube.backoff import Backoff
 from missioncontrol.kube.client import Client
 from missioncontrol.kube.errors import KubeError
 from missioncontrol.kube.informer import Informer
@@ -27,6 +30,7 @@ FOREIGN_SLICES = (
     "(endpointslice-controller.k8s.io,endpointslicemirroring-controller.k8s.io)"
 )
 """Slices that Kubernetes' own controllers did not write; theirs follow from selectors."""
+LOOKUP_SECONDS = 30.0
 
 
 def resolve(pod: Pod, siblings: Iterable[Pod], slices: Iterable[EndpointSlice]) -> Seeds:
@@ -66,18 +70,31 @@ class SeedResolver:
         return resolve(pod, self.pods.by("namespace", namespace), self.slices.by("namespace", namespace))
 
     async def fresh(self, pod: Pod) -> Seeds:
-        """As the server has it now: a label may have been set a moment ago. Falls back to the caches."""
+        """As the server has it now: a label may have been set a moment ago.
+
+        While the server is away it is asked again, as a node asks for its seeds for half a minute before it
+        gives up; then it is what the caches say.
+        """
+        backoff, ends = Backoff(limit=2.0), time.monotonic() + LOOKUP_SECONDS
+        while True:
+            try:
+                return await self._listed(pod)
+            except KubeError as error:
+                pause = backoff.next()
+                if time.monotonic() + pause > ends:
+                    name = f"{pod.metadata.namespace}/{pod.metadata.name}"
+                    log.warning("seeds of %s are taken from the cache: %s", name, error)
+                    return self.cached(pod)
+            await asyncio.sleep(pause)
+
+    async def _listed(self, pod: Pod) -> Seeds:
         namespace = pod.metadata.namespace
         label = pod.metadata.labels.get(Label.CLUSTER, "")
         selector = f"{Label.CLUSTER}={label},{Label.SEED_NODE}={LabelValue.TRUE}"
-        try:
-            found_pods = await self.client.list(PODS, namespace=namespace, label_selector=selector)
-            found_slices = await self.client.list(
-                ENDPOINT_SLICES, namespace=namespace, label_selector=FOREIGN_SLICES
-            )
-        except KubeError as error:
-            log.warning("seeds of %s/%s are taken from the cache: %s", namespace, pod.metadata.name, error)
-            return self.cached(pod)
+        found_pods = await self.client.list(PODS, namespace=namespace, label_selector=selector)
+        found_slices = await self.client.list(
+            ENDPOINT_SLICES, namespace=namespace, label_selector=FOREIGN_SLICES
+        )
         return resolve(
             pod,
             [msgspec.convert(p, Pod) for p in found_pods],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import json
@@ -85,10 +86,9 @@ def neighbour(
 
 async def allowed(proxy: Proxy, user: str, path: str) -> None:
     """Until the right that was just given is known everywhere."""
-    for _ in range(200):
-        if (await proxy.json("GET", path, user=user, groups=USER))[0] != 403:
-            return
-    raise AssertionError(f"{user} never got the right to {path}")
+    async with asyncio.timeout(60):
+        while (await proxy.json("GET", path, user=user, groups=USER))[0] == 403:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 # Who one is ------------------------------------------------------------------------------------------------
