@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apiserver import negotiate
+from apiserver import deep, negotiate
 from apiserver.call import Call
 from apiserver.negotiate import Accepted, Shape
 from apiserver.status import Failure
@@ -98,7 +98,7 @@ def encoded(
     if accepted.yaml:
         data, content_type = to_yaml(document), "application/yaml"
     else:
-        data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if _wants_pretty(call) else None)
+        data = deep.dumps(document, orjson.OPT_INDENT_2 if _wants_pretty(call) else None)
         data, content_type = data + b"\n", "application/json"
     response = web.Response(body=data, status=status, headers=headers)
     response.headers["Content-Type"] = content_type
@@ -119,7 +119,7 @@ def body(call: Call, data: bytes) -> web.Response:
     """An answer that is encoded already, and maybe compressed."""
     if not is_plain_json(call):
         accepted = accept(call, negotiate.LIST | negotiate.SINGLE)
-        return encoded(call, orjson.loads(data), accepted=accepted)
+        return encoded(call, deep.loads(data), accepted=accepted)
     response = web.Response(body=data)
     response.headers["Content-Type"] = "application/json"
     if is_compressed(data):

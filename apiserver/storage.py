@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
+from apiserver import deep
 from apiserver.body import APPLY
 from apiserver.call import Call
 from apiserver.kinds import FACES
@@ -190,7 +191,7 @@ def _status_in(response: Response) -> Obj:
 
 def _decoded(response: Response) -> Obj:
     try:
-        decoded = orjson.loads(response.body)
+        decoded = deep.loads(response.body)
     except orjson.JSONDecodeError as error:
         raise internal_error("the store's answer cannot be read") from error
     if not isinstance(decoded, dict):

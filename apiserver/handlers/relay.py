@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import orjson
 from aiohttp import web
 
-from apiserver import respond
+from apiserver import deep, respond
 from apiserver.call import Call
 from apiserver.context import Context
 from apiserver.handlers import streams
@@ -54,7 +54,7 @@ async def watch(context: Context, call: Call, served: Served) -> web.StreamRespo
             events.on_leave(stream.abort)
             async with _ending(context, stream):
                 async for line in stream.lines():
-                    event = event_to_virtual(FACES, served.face, orjson.loads(line))
+                    event = event_to_virtual(FACES, served.face, deep.loads(line))
                     if bookmarks or event.get("type") != "BOOKMARK":
                         data = encoder.encode(event)
                         context.watch_event(place, len(data), 1)
@@ -98,7 +98,7 @@ class _Encoder:
         item = event.get("object")
         if event.get("type") != "ERROR" and isinstance(item, dict):
             event = {**event, "object": self._shaped(item)}
-        return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+        return deep.dumps(event, orjson.OPT_APPEND_NEWLINE)
 
     def _shaped(self, item: Obj) -> Obj:
         if self._accepted.shape is Shape.METADATA:

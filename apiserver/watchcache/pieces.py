@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from apiserver import deep
 from apiserver.kinds import FACES, SERVED
 from apiserver.translate.objects import to_virtual
 from apiserver.watchcache.entries import Entry
@@ -71,12 +72,12 @@ def row_of(entry: Entry, plural: str, now: datetime) -> Pieces:
 def encoded(raw: bytes, plural: str, *, version: int | None = None) -> Pieces:
     """The parts of a stored object; with ``version`` as if it had that."""
     if raw.find(b"\n", 0, len(raw) - 1) >= 0:
-        raw = dumps(orjson.loads(raw))  # written for people, but it may have to fit in a line
+        raw = dumps(deep.loads(raw))  # written for people, but it may have to fit in a line
     face = SERVED[plural].face
     members = _members.decode(raw)
     # what the translation does not look into is not read either
     stored: dict[str, Any] = {
-        name: orjson.loads(memoryview(value)) if name in face.translated else value
+        name: deep.loads(memoryview(value)) if name in face.translated else value
         for name, value in members.items()
     }
     if version is not None:
@@ -106,7 +107,7 @@ def _member(raw: msgspec.Raw | None, was: Any, now: Any) -> Parts:
 
 def dumps(value: Any) -> bytes:
     """Encoded to be kept: orjson's own result holds a buffer of 16 KiB, however short it is."""
-    return bytes(memoryview(orjson.dumps(value)))
+    return bytes(memoryview(deep.dumps(value)))
 
 
 @lru_cache(maxsize=64)
@@ -118,7 +119,7 @@ def cells_of(pieces: Pieces, plural: str, now: datetime) -> tuple[Cell, ...]:
     """The cells of its row, as far as they do not change with time alone."""
     info = SERVED[plural].info
     head = orjson.dumps({"apiVersion": info.resource.api_version, "kind": info.resource.kind})
-    virtual = orjson.loads(b"".join((head[:-1], b',"metadata":', pieces.metadata, *pieces.rest, b"}")))
+    virtual = deep.loads(b"".join((head[:-1], b',"metadata":', pieces.metadata, *pieces.rest, b"}")))
     cells: list[Cell] = []
     for column in info.columns:
         if column.clock:

@@ -18,6 +18,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from missioncontrol.api.resources import STORED_CLUSTERS
 from tests.servers import Facade
 
 GV = "/apis/missioncontrol.io/v1alpha1"
@@ -369,6 +370,36 @@ def test_an_object_that_is_nested_deeply_is_shown_or_refused(
     if made.status_code == 201:
         _read_everywhere(facade, session, f"deep-{depth}")
         assert throw(facade, session, "DELETE", f"{HERE}/deep-{depth}").status_code == 200
+
+
+@pytest.mark.parametrize("depth", [300, 2000, 4000])
+def test_what_is_stored_by_hand_deeper_than_that_is_shown(
+    facade: Facade, session: requests.Session, depth: int
+) -> None:
+    """By an administrator, who may write past us what kube-apiserver takes."""
+    name = f"by-hand-{depth}"
+    assert _post_nested(facade, session, name, 1).status_code == 201
+    deep = '{"a":' * depth + "1" + "}" * depth
+    change = f'{{"spec": {{"k8ssandra": {{"cassandra": {{"config": {{"cassandraYaml": {deep}}}}}}}}}}}'
+    stored = STORED_CLUSTERS.path("default", name)
+    changed = requests.patch(
+        facade.plane.server + stored,
+        data=change,
+        headers={"Content-Type": "application/merge-patch+json"},
+        cert=(str(facade.plane.admin.cert), str(facade.plane.admin.key)),
+        verify=str(facade.plane.ca_file),
+        timeout=SECONDS,
+    )
+    assert changed.status_code == 200, changed.text[:300]
+    for accept in ("application/json", "application/json;as=Table;v=v1;g=meta.k8s.io"):
+        for query in ("", "?resourceVersion=0", "?pretty=true"):
+            shown = throw(facade, session, "GET", f"{HERE}/{name}{query}", headers={"Accept": accept})
+            assert shown.status_code == 200, shown.text[:300]
+        for query in ("", "?watch=true&timeoutSeconds=1&resourceVersion=0", "?limit=1", "?pretty=true"):
+            listed = throw(facade, session, "GET", HERE + query, headers={"Accept": accept})
+            assert listed.status_code == 200, listed.text[:300]
+    assert throw(facade, session, "DELETE", f"{HERE}/{name}").status_code == 200
+    assert facade.is_ready()
 
 
 PLACE = "/spec/k8ssandra/cassandra/config/cassandraYaml"
