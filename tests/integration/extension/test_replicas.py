@@ -180,6 +180,8 @@ async def disturb(site: Site, traffic: Traffic) -> tuple[int, int]:
             steps.append((chance.randrange(2), chance.choice((signal.SIGTERM, signal.SIGKILL))))
         which, number = steps.pop(0)
         before = len(traffic.unclear)
+        if number == signal.SIGKILL:
+            traffic.killed = time.monotonic()
         await again(site.replicas[which], number)
         # a replica that leaves tells each client with its next answer; who asks for nothing in all that time
         # can be told by nobody, and may meet a connection that is just being closed

@@ -23,6 +23,9 @@ ATTEMPTS = 10
 REQUEST_SECONDS = 75.0
 """More than a server takes for any request, however busy the machine."""
 PROXY_FAILED = b"error trying to reach service"
+SHUT = b"service unavailable"
+"""What kube-apiserver says to all while it takes us for away (docs/operating.md); nothing was sent to us."""
+SHUT_SECONDS = 5.0
 
 
 class Unclear(Exception):
@@ -59,8 +62,8 @@ class Way:
 class Sender:
     """One client: its own connection, its own retries."""
 
-    def __init__(self, session: aiohttp.ClientSession, failures: list[str]) -> None:
-        self._session, self._failures = session, failures
+    def __init__(self, session: aiohttp.ClientSession, traffic: Traffic) -> None:
+        self._session, self._traffic = session, traffic
         self.retries = 0
         self._asked = time.monotonic()
 
@@ -98,12 +101,14 @@ class Sender:
                 if method != "GET":
                     raise Unclear(last)
                 continue
+            if answer.status == 503 and data.startswith(SHUT) and self._traffic.killed_just_now():
+                continue
             if (answer.status == 429 or answer.status >= 500) and "Retry-After" in answer.headers:
                 continue
             if answer.status >= 400:
                 break
             return orjson.loads(data)
-        self._failures.append(f"{method} {path}: {last}")
+        self._traffic.failures.append(f"{method} {path}: {last}")
         return None
 
 
@@ -126,7 +131,13 @@ class Traffic:
     """What watchers were told last instead of a stream."""
     expired: int = 0
     requests: int = 0
+    killed: float = -SHUT_SECONDS
+    """When a replica was killed last."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def killed_just_now(self) -> bool:
+        """Whether kube-apiserver may have met nobody when it asked for us."""
+        return time.monotonic() - self.killed < SHUT_SECONDS
 
     def _way(self, number: int) -> Way:
         return self.ways[number % len(self.ways)]
@@ -142,7 +153,7 @@ class Traffic:
         path, count = f"{self.collection}/w{number}", 0
         headers = {"Content-Type": "application/merge-patch+json"}
         async with self._way(number).session() as session:
-            sender = Sender(session, self.failures)
+            sender = Sender(session, self)
             while not self.stopped.is_set():
                 await self._pace(chance)
                 count += 1
@@ -163,7 +174,7 @@ class Traffic:
         chance = random.Random(f"{self.seed}-reader-{number}")
         newest = 0
         async with self._way(number).session() as session:
-            sender = Sender(session, self.failures)
+            sender = Sender(session, self)
             while not self.stopped.is_set():
                 await self._pace(chance)
                 known, target = dict(self.versions), chance.randrange(max(1, len(self.versions)))
@@ -225,7 +236,7 @@ class Traffic:
         self, session: aiohttp.ClientSession, events: list[tuple[str, str, int]], version: int
     ) -> int:
         """What informers do: the list tells how things are, not how they came about."""
-        answer = await Sender(session, self.failures).send("GET", self.collection)
+        answer = await Sender(session, self).send("GET", self.collection)
         if answer is None:
             return version
         listed = [
