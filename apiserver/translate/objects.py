@@ -83,7 +83,8 @@ def metadata_to_stored(faces: Faces, face: Face, virtual: Obj) -> Obj:
         lastapplied.translated(virtual, face.virtual.api_version, lambda value: to_stored(faces, face, value))
     )
     for member in ("name", "generateName"):
-        if member in virtual:
+        # a hyphen alone is refused, and would not be behind what is put before
+        if member in virtual and (member, virtual[member]) != ("generateName", "-"):
             stored[member] = face.stored_name(virtual[member])
     if "uid" in virtual:
         stored["uid"] = face.swap_uid(virtual["uid"])

@@ -33,6 +33,18 @@ rows(
 )  # fmt: skip
 
 
+rows(
+    Area.VALIDATION,
+    "a hyphen to generate from",
+    {
+        f"beside the name {name!r}": lambda api, name=name: api.post(
+            api.sample(metadata={"name": name.replace("TOKEN", api.token), "generateName": "-"}), "dryRun=All"
+        )
+        for name in ("TOKEN-g", "-")
+    },
+)  # fmt: skip
+
+
 def _labels(**metadata: Any) -> Request:
     return lambda api: api.post(api.sample("l", metadata=metadata), "dryRun=All")
 
