@@ -83,9 +83,10 @@ def metadata_to_stored(faces: Faces, face: Face, virtual: Obj) -> Obj:
         lastapplied.translated(virtual, face.virtual.api_version, lambda value: to_stored(faces, face, value))
     )
     for member in ("name", "generateName"):
-        # a hyphen alone is refused, and would not be behind what is put before
-        if member in virtual and (member, virtual[member]) != ("generateName", "-"):
+        if member in virtual:
             stored[member] = face.stored_name(virtual[member])
+    if virtual.get("generateName") == "-":
+        stored["generateName"] = "-"  # refused alone, but not behind the stored prefix
     if "uid" in virtual:
         stored["uid"] = face.swap_uid(virtual["uid"])
     if isinstance(virtual.get("ownerReferences"), list):

@@ -284,13 +284,13 @@ class Api:
         Asked again where there was no answer: odd requests before it may have ended their connection. What
         was made without saying so is there then.
         """
-        done = await self.send(method, path, body=body, type=type, record=False, arm=self.admin)
-        accepted = [HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED]
-        for _ in range(_ATTEMPTS - 1):
+        accepted = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
+        for _ in range(_ATTEMPTS):
+            done = await self.send(method, path, body=body, type=type, record=False, arm=self.admin)
             if done.status:
                 break
-            done = await self.send(method, path, body=body, type=type, record=False, arm=self.admin)
-            accepted = [*accepted, *([HTTPStatus.CONFLICT] if method == "POST" else [])]
+            if method == "POST":
+                accepted.add(HTTPStatus.CONFLICT)
         assert done.status in accepted, f"{method} {path}: {done.status} {done.body}"
         return done
 
