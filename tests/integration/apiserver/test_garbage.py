@@ -370,7 +370,7 @@ def test_an_object_that_is_nested_deeply_is_shown_or_refused(
         assert throw(facade, session, "DELETE", f"{HERE}/deep-{depth}").status_code == 200
 
 
-@pytest.mark.parametrize("depth", [300, 2000, 4000])
+@pytest.mark.parametrize("depth", [300, 1500])
 def test_what_is_stored_by_hand_deeper_than_that_is_shown(
     facade: Facade, session: requests.Session, depth: int
 ) -> None:
@@ -386,11 +386,10 @@ def test_what_is_stored_by_hand_deeper_than_that_is_shown(
         headers={"Content-Type": "application/merge-patch+json"},
         cert=(str(facade.plane.admin.cert), str(facade.plane.admin.key)),
         verify=str(facade.plane.ca_file),
-        timeout=SECONDS,
+        timeout=60,  # the fields' owners take kube-apiserver time and memory with the square of the depth
     )
     assert changed.status_code == 200, changed.text[:300]
-    # indented by two for each level, 4,000 of them would be 50 MB of YAML
-    _read_everywhere(facade, session, name, in_yaml=depth <= 2000)
+    _read_everywhere(facade, session, name)
     assert throw(facade, session, "DELETE", f"{HERE}/{name}").status_code == 200
     assert facade.is_ready()
 

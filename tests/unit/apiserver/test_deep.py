@@ -37,7 +37,7 @@ def test_what_is_written_is_read_again(depth: int) -> None:
 
 
 def test_it_is_read_deeper_than_the_quick_codec_goes() -> None:
-    text = b"[" * 2000 + b"]" * 2000
+    text = b"[" * 4000 + b"]" * 4000
     assert deep.dumps(deep.loads(text)) == text
 
 
