@@ -16,6 +16,7 @@ from typing import Final, Protocol, cast
 from apiserver.http2 import frames, requests
 from apiserver.http2.farewell import Farewell
 from apiserver.http2.frames import Code, ConnectionFault, StreamFault
+from apiserver.http2.lull import Lull
 from apiserver.http2.outgoing import Outgoing
 from apiserver.http2.requests import HEADERS_BYTES, Handlers, Peer, Requests
 from apiserver.http2.stream import BODY_WINDOW, Stream
@@ -48,6 +49,9 @@ class Connection(Inlet):
         self._out = Outgoing(lambda stream: self._requests.finished(stream))
         self._requests = Requests(manager, self._out, self._peer, self)
         self._farewell = Farewell(self._requests, self._out)
+        self._lull: Lull | None = None
+        self._unhurried = 0
+        """Windows in the last read that nothing waits for, of streams that go on."""
         self._timers: list[asyncio.TimerHandle] = []
         self._patience: asyncio.TimerHandle | None = None
 
@@ -62,6 +66,7 @@ class Connection(Inlet):
         self._peer.sockname = transport.get_extra_info("sockname")
         self._peer.ssl_context = transport.get_extra_info("sslcontext")
         self._manager.http2.add(self)
+        self._lull = Lull(self._transport)
         self._out.put(
             frames.settings(
                 {
@@ -82,6 +87,8 @@ class Connection(Inlet):
         self._manager.http2.discard(self)
         self._transport = self._out.transport = None
         self._farewell.stop()
+        if self._lull is not None:
+            self._lull.stop()
         for timer in self._timers:
             timer.cancel()
         self._patient()
@@ -158,6 +165,7 @@ class Connection(Inlet):
             return
         if self._rest:
             data = self._rest + data
+        self._unhurried = 0
         try:
             at = self._read(data) if self._begun else self._begin(data)
         except ConnectionFault as fault:
@@ -166,6 +174,8 @@ class Connection(Inlet):
             return
         self._rest = data[at:]
         self._out.flush()
+        if self._unhurried and self._lull is not None:
+            self._lull.heard(self._unhurried)
 
     def _begin(self, data: bytes) -> int:
         if len(data) < len(frames.PREFACE):
@@ -285,6 +295,8 @@ class Connection(Inlet):
         stream.window += change
         if stream.pending:
             self._out.queue(stream)
+        else:
+            self._unhurried += 1
         return stream.window <= frames.LARGEST_WINDOW
 
     def pause_writing(self) -> None:
