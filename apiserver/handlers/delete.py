@@ -25,7 +25,7 @@ from apiserver.handlers.selecting import field_selector, stored_terms, told_firs
 from apiserver.kinds import FACES, Served, typed_operation
 from apiserver.negotiate import LIST, SINGLE
 from apiserver.status import Failure, bad_request, failure
-from apiserver.storage import Reply
+from apiserver.storage import Query, Reply
 from apiserver.translate import managed, statuses
 from apiserver.translate import options as delete_options
 from apiserver.translate.face import Obj
@@ -34,6 +34,8 @@ from missioncontrol.api.names import Finalizer
 from missioncontrol.api.registry import StoredAs
 
 ATTEMPTS = 5
+PAGE = 10_000
+"""Objects that kube-apiserver lists at a time to delete a collection."""
 _POLICIES: dict[str, tuple[str, ...]] = {
     "Orphan": (Finalizer.STORED_ORPHAN,),
     "Foreground": (Finalizer.STORED_FOREGROUND_DELETION,),
@@ -71,9 +73,8 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
     path = served.info.stored.path(call.info.namespace or None)
     policy = _policy(options)
     if policy in ("Orphan", "Foreground"):
-        listed = await context.store.read(call, served.face, path, query)
-        items = listed.get("items") or []
-        for item in items:
+        listed = await _listed(context, call, served, path, query)
+        for item in listed["items"]:
             await _delete_item(context, call, served, item, options)
         return respond.many(call, served.info.columns, list_to_virtual(FACES, served.face, listed))
     reply = await context.store.write(
@@ -86,6 +87,25 @@ async def deletecollection(context: Context, call: Call, served: Served) -> web.
     if reply.body.get("kind") == "Status":
         return respond.status(call, statuses.to_virtual(FACES, served.face, reply.body), status=reply.status)
     return respond.many(call, served.info.columns, list_to_virtual(FACES, served.face, reply.body))
+
+
+async def _listed(context: Context, call: Call, served: Served, path: str, query: Query) -> Obj:
+    """What kube-apiserver lists to delete a collection: pages of its own where none were asked for, so that a
+    version in the query says of when the list is.
+    """
+    asked = dict(query)
+    if asked.get("limit") not in (None, "", "0"):
+        listed = await context.store.read(call, served.face, path, query)
+        return {**listed, "items": listed.get("items") or []}
+    rest = [each for each in query if each[0] != "limit"] + [("limit", str(PAGE))]
+    page = first = await context.store.read(call, served.face, path, rest)
+    items = list(page.get("items") or ())
+    pinned = ("continue", "resourceVersion", "resourceVersionMatch")
+    rest = [each for each in rest if each[0] not in pinned]
+    while token := (page.get("metadata") or {}).get("continue"):
+        page = await context.store.read(call, served.face, path, [*rest, ("continue", token)])
+        items += page.get("items") or ()
+    return {**first, "items": items}
 
 
 async def _require_typed(context: Context, call: Call, served: Served) -> None:

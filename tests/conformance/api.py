@@ -166,7 +166,8 @@ class Api:
     def _own(self, body: Any) -> Any:
         """A list without what other cases have made meanwhile."""
         if isinstance(body, list):  # the events of a watch
-            return [each for each in body if each["type"] == "ERROR" or self._is_event(each)] or ""
+            own = [each for each in body if each["type"] == "ERROR" or self._is_event(each)]
+            return _with_columns(body, own) or ""
         if isinstance(body, dict) and body.get("kind") == "APIGroupDiscoveryList":
             return body
         for member in ("items", "rows"):
@@ -336,6 +337,17 @@ def _datacenter(cluster: str, api_version: str) -> Obj:
 
 def _encoded(body: Any) -> bytes:
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+def _with_columns(events: list[Any], own: list[Any]) -> list[Any]:
+    """The events with the columns of Tables in the first of them, though it was the first of others that
+    told them.
+    """
+    told = events[0].get("object", {}).get("columnDefinitions") if events else None
+    if not told or not own or own[0] is events[0] or own[0]["object"].get("kind") != "Table":
+        return own
+    first = {**own[0], "object": {**own[0]["object"], "columnDefinitions": told}}
+    return [first, *own[1:]]
 
 
 def _decoded(data: bytes, answer: aiohttp.ClientResponse) -> Any:

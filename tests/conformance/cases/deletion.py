@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.api import JSON_PATCH, YAML, Api
+from tests.conformance.kinds import CLUSTER, RESTART
 from tests.conformance.table import Area, case, rows
 
 DELETE = Area.DELETE
@@ -281,3 +282,27 @@ async def parameters_of_collections(api: Api) -> None:
         await _collection(api, query)
     await _collection(api, f"fieldSelector=metadata.name%3D{api.name('a')}")
     await api.list(f"labelSelector=case%3D{api.token}")
+
+
+@case(DELETE, kinds=(CLUSTER, RESTART))
+async def collections_of_another_time(api: Api) -> None:
+    """A version in the query says of when the list is, and without a body is every object's condition."""
+    for policy in ("Orphan", "Foreground", "Background"):
+        await _three(api, finalizers=["example.com/x"])
+        listed = await api.list(f"labelSelector=case%3D{api.token}", record=False)
+        then = listed.body["metadata"]["resourceVersion"]
+        await api.create("d", metadata={"labels": {"case": api.token}})
+        await _collection(api, f"resourceVersion=1&propagationPolicy={policy}")
+        await _collection(api, "resourceVersion=1", _options(propagationPolicy=policy))
+        for match in ("", "&resourceVersionMatch=Exact", "&resourceVersionMatch=NotOlderThan"):
+            label = f"of then, {policy}{match}"
+            await _collection(
+                api, f"resourceVersion={then}{match}&limit=2", _options(propagationPolicy=policy), label=label
+            )
+        await _collection(
+            api, f"resourceVersion={then}", _options(propagationPolicy=policy), label=f"all of then, {policy}"
+        )
+        await api.list(f"labelSelector=case%3D{api.token}")
+        for short in ("a", "b", "c", "d"):
+            await api.patch({"metadata": {"finalizers": None}}, short)
+            await api.delete(short)

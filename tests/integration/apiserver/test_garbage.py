@@ -390,6 +390,11 @@ def test_what_is_stored_by_hand_deeper_than_that_is_shown(
     )
     assert changed.status_code == 200, changed.text[:300]
     _read_everywhere(facade, session, name)
+    copied = json.dumps([{"op": "copy", "from": PLACE, "path": f"{PLACE}/b"}])
+    answer = throw(
+        facade, session, "PATCH", f"{HERE}/{name}", data=copied, headers={"Content-Type": JSON_PATCH}
+    )
+    assert answer.status_code == 422, answer.text[:300]
     assert throw(facade, session, "DELETE", f"{HERE}/{name}").status_code == 200
     assert facade.is_ready()
 
