@@ -129,7 +129,12 @@ async def patch_stored(
     apply = kind == bodies.APPLY
     if apply and not call.info.subresource:
         await _check_create(context, call, served, body, before_create)
-    return await _send_patch(context, call, served, kind, body)
+    try:
+        return await _send_patch(context, call, served, kind, body)
+    except Failure as refusal:
+        if refusal.code != 422 or not (apply and patches.is_bare(served.face, body)):
+            raise
+    return await _send_patch(context, call, served, kind, patches.with_type(served.face, body))
 
 
 async def _send_patch(context: Context, call: Call, served: Served, kind: str, body: Any) -> Reply:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from apiserver.translate import finalizers
 from apiserver.translate.face import Face, Obj, stored_owner_uid
 
 DELETION = "missioncontrol-deletion"
 """The field manager of propagation finalizers."""
-_TYPE_ALONE: Final[Obj] = {"f:type": {}}
-"""What is left of a spec that was applied when others have taken over all fields that are shown."""
 
 
 def to_virtual(face: Face, entries: Any, owners: dict[str, str]) -> Any:
@@ -81,7 +79,8 @@ def _entry(
     fields = dict(fields)
     if isinstance(fields.get("f:spec"), dict):
         fields["f:spec"] = spec(fields["f:spec"])
-        if not fields["f:spec"] and entry["fieldsV1"]["f:spec"] == _TYPE_ALONE:
+        if not fields["f:spec"] and "f:type" in entry["fieldsV1"]["f:spec"]:
+            # others have taken over all fields that are shown; who applies an empty spec owns no type
             del fields["f:spec"]
     if isinstance(fields.get("f:metadata"), dict):
         fields["f:metadata"] = _metadata(fields["f:metadata"], finalizer, owner)
@@ -136,6 +135,8 @@ def _spec_to_stored(face: Face, fields: Obj, *, applied: bool) -> Obj:
     """
     if not face.argument:
         return fields
+    if applied and not fields:
+        return {f"f:{face.argument}": {}}  # as `patches.apply_to_stored` has it
     common = {"."} | {f"f:{name}" for name in face.common}
     stored = {key: below for key, below in fields.items() if key in common}
     own = {key: below for key, below in fields.items() if key not in common}

@@ -9,8 +9,26 @@ from apiserver.translate.objects import to_stored
 
 
 def apply_to_stored(faces: Faces, face: Face, body: Obj) -> Obj:
-    """The body of a server-side apply: an object that may be partial, but complete where it has a spec."""
-    return to_stored(faces, face, body)
+    """The body of a server-side apply: an object that may be partial, but complete where it has a spec.
+
+    An empty spec claims no type: so who owns one is told from who has lost all other fields to others.
+    """
+    stored = to_stored(faces, face, body)
+    if face.argument and body.get("spec") == {}:
+        stored["spec"] = {face.argument: {}}
+    return stored
+
+
+def with_type(face: Face, stored: Obj) -> Obj:
+    """An apply of an empty spec to an object that is not there, which needs a type to be refused for the
+    rest.
+    """
+    return {**stored, "spec": {"type": face.virtual.kind, **stored["spec"]}}
+
+
+def is_bare(face: Face, stored: Obj) -> bool:
+    """Whether this is an apply of an empty spec."""
+    return bool(face.argument) and stored.get("spec") == {face.argument: {}}
 
 
 def merge_to_stored(faces: Faces, face: Face, body: Obj) -> Obj:

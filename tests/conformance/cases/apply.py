@@ -35,6 +35,24 @@ async def create_and_share_and_conflict(api: Api) -> None:
 
 
 @case(APPLIES)
+async def a_spec_is_empty_or_lost(api: Api) -> None:
+    first, second = api.kind.values
+    await api.apply(api.identity(spec={}), manager="one", label="an empty spec of nothing")
+    await api.apply(api.identity(spec={}), manager="one", query="dryRun=All", label="only tried")
+    await api.create("a")
+    await api.apply(api.identity(spec={}), manager="empty")
+    found = await api.apply(api.identity(spec={}), manager="empty", label="the same again")
+    await api.put(found.body, query="fieldManager=writer", label="written back as it is")
+    await api.apply(api.identity(**api.kind.change(first)), manager="one", query="force=true")
+    await api.apply(api.identity(**api.kind.change(second)), manager="two", query="force=true")
+    await api.get("a")
+    await api.apply(api.identity(spec={}), manager="two", label="nothing of it any more")
+    await api.apply(api.identity(**api.kind.change(first)), manager="empty", query="force=true")
+    await api.apply(api.identity(), manager="empty")
+    await api.get("a")
+
+
+@case(APPLIES)
 async def fields_are_removed_with_their_owner(api: Api) -> None:
     labels = {"metadata": {"labels": {"x": "1", "y": "2"}, "annotations": {"z": "3"}}}
     await api.apply(api.sample(**labels), manager="one")

@@ -139,6 +139,7 @@ def test_what_is_stored_comes_back_as_it_was(face: Face, data: st.DataObject) ->
         pytest.param(
             "Apply", {"f:clusterName": {}, "f:type": {}, f"f:{RESTART.argument}": {}}, id="with no arguments"
         ),
+        pytest.param("Apply", {f"f:{RESTART.argument}": {}}, id="who applies an empty spec"),
     ],
 )
 def test_owners_of_an_operation_are_stored_again_as_they_were(operation: str, fields: Obj) -> None:
@@ -153,8 +154,8 @@ def test_owners_of_an_operation_are_stored_again_as_they_were(operation: str, fi
     assert to_stored(FACES, RESTART, shown)["metadata"]["managedFields"] == [entry]
 
 
-def test_who_owns_nothing_any_more_but_what_all_operations_carry_is_not_shown() -> None:
-    fields: Obj = {"f:type": {}}
+@pytest.mark.parametrize("fields", [{"f:type": {}}, {"f:type": {}, f"f:{RESTART.argument}": {}}])
+def test_who_owns_nothing_any_more_but_what_all_operations_carry_is_not_shown(fields: Obj) -> None:
     entries = [
         {"manager": "gone", "operation": "Apply", "fieldsV1": {"f:spec": fields}},
         {
@@ -393,6 +394,17 @@ def test_merge_patch(body: Obj, expected: Obj) -> None:
 def test_an_apply_without_a_spec_claims_none() -> None:
     body = {"apiVersion": V, "kind": "RollingRestart", "metadata": {"name": "r1", "labels": {"a": "b"}}}
     assert "spec" not in patches.apply_to_stored(FACES, RESTART, body)
+
+
+def test_an_empty_spec_that_is_applied_claims_no_type_but_where_it_has_to() -> None:
+    body = {"apiVersion": V, "kind": "RollingRestart", "metadata": {"name": "r1"}, "spec": {}}
+    stored = patches.apply_to_stored(FACES, RESTART, body)
+    assert stored["spec"] == {"rollingrestart": {}}
+    assert patches.is_bare(RESTART, stored)
+    typed = patches.with_type(RESTART, stored)
+    assert typed["spec"] == {"type": "RollingRestart", "rollingrestart": {}}
+    assert not patches.is_bare(RESTART, typed)
+    assert not patches.is_bare(CLUSTER, {"spec": {}})
 
 
 # --- words -------------------------------------------------------------------------------------------
