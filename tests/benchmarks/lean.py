@@ -184,6 +184,7 @@ async def _ask(
 
 
 _EVENT = b'{"type":"'
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Watcher(asyncio.Protocol):
@@ -211,6 +212,8 @@ class Watcher(asyncio.Protocol):
         self._end = data[1 - len(_EVENT) :]
         if events:
             self._counted(events)
+        if data.endswith(_LAST_CHUNK):  # the connection may stay
+            self._ended()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended()

@@ -28,7 +28,7 @@ _EXCERPT = re.compile(r" \((?:\{[^)]*|[0-9a-f]+) \.\.\.\)")
 _QUOTED_VERSION = re.compile(r'((?:resourceVersion\\*"?: ?\\*"|in record \())(\d+)\b(?!-)')
 _VERSION_LINE = re.compile(r' *resourceVersion: "([1-9]\d*)"')
 _TOKEN = re.compile(r"(continue(?:=|: ))eyJ[\w-]+")
-_LIST_IN_YAML = re.compile(r'(?m)(^  continue: .*\n  resourceVersion: ")\d+')
+_LIST_IN_YAML = re.compile(r'(?m)(^  continue: .*\n(?:  remainingItemCount: \d+\n)?  resourceVersion: ")\d+')
 _HTTP_DATE = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 _GENERATED = re.compile(r"(gen[-.]*|e{20,}[-.]*)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 
