@@ -129,11 +129,13 @@ async def patch_stored(
     apply = kind == bodies.APPLY
     if apply and not call.info.subresource:
         await _check_create(context, call, served, body, before_create)
+    warned = len(call.warnings)
     try:
         return await _send_patch(context, call, served, kind, body)
     except Failure as refusal:
         if refusal.code != 422 or not (apply and patches.is_bare(served.face, body)):
             raise
+    del call.warnings[warned:]
     return await _send_patch(context, call, served, kind, patches.with_type(served.face, body))
 
 
