@@ -93,19 +93,20 @@ async def _listed(context: Context, call: Call, served: Served, path: str, query
     """What kube-apiserver lists to delete a collection: pages of its own where none were asked for, so that a
     version in the query says of when the list is.
     """
-    asked = dict(query)
-    if asked.get("limit") not in (None, "", "0"):
-        listed = await context.store.read(call, served.face, path, query)
-        return {**listed, "items": listed.get("items") or []}
-    rest = [each for each in query if each[0] != "limit"] + [("limit", str(PAGE))]
-    page = first = await context.store.read(call, served.face, path, rest)
+    limited = dict(query).get("limit") not in (None, "", "0")
+    if not limited:
+        query = [*_without(query, "limit"), ("limit", str(PAGE))]
+    page = first = await context.store.read(call, served.face, path, query)
     items = list(page.get("items") or ())
-    pinned = ("continue", "resourceVersion", "resourceVersionMatch")
-    rest = [each for each in rest if each[0] not in pinned]
-    while token := (page.get("metadata") or {}).get("continue"):
-        page = await context.store.read(call, served.face, path, [*rest, ("continue", token)])
+    query = _without(query, "continue", "resourceVersion", "resourceVersionMatch")
+    while not limited and (token := (page.get("metadata") or {}).get("continue")):
+        page = await context.store.read(call, served.face, path, [*query, ("continue", token)])
         items += page.get("items") or ()
     return {**first, "items": items}
+
+
+def _without(query: Query, *names: str) -> Query:
+    return [each for each in query if each[0] not in names]
 
 
 async def _require_typed(context: Context, call: Call, served: Served) -> None:

@@ -129,14 +129,21 @@ async def patch_stored(
     apply = kind == bodies.APPLY
     if apply and not call.info.subresource:
         await _check_create(context, call, served, body, before_create)
+    if apply and patches.is_bare(served.face, body):
+        return await _apply_bare(context, call, served, body)
+    return await _send_patch(context, call, served, kind, body)
+
+
+async def _apply_bare(context: Context, call: Call, served: Served, body: Obj) -> Reply:
+    """An empty spec claims no type. Where there is no object, it needs one to be refused for the rest."""
     warned = len(call.warnings)
     try:
-        return await _send_patch(context, call, served, kind, body)
+        return await _send_patch(context, call, served, bodies.APPLY, body)
     except Failure as refusal:
-        if refusal.code != 422 or not (apply and patches.is_bare(served.face, body)):
+        if refusal.code != 422:
             raise
     del call.warnings[warned:]
-    return await _send_patch(context, call, served, kind, patches.with_type(served.face, body))
+    return await _send_patch(context, call, served, bodies.APPLY, patches.with_type(served.face, body))
 
 
 async def _send_patch(context: Context, call: Call, served: Served, kind: str, body: Any) -> Reply:

@@ -49,7 +49,7 @@ class Connection(Inlet):
         self._out = Outgoing(lambda stream: self._requests.finished(stream))
         self._requests = Requests(manager, self._out, self._peer, self)
         self._farewell = Farewell(self._requests, self._out)
-        self._lull: Lull | None = None
+        self._lull = Lull()
         self._unhurried = 0
         """Windows in the last read that nothing waits for, of streams that go on."""
         self._timers: list[asyncio.TimerHandle] = []
@@ -66,7 +66,7 @@ class Connection(Inlet):
         self._peer.sockname = transport.get_extra_info("sockname")
         self._peer.ssl_context = transport.get_extra_info("sslcontext")
         self._manager.http2.add(self)
-        self._lull = Lull(self._transport)
+        self._lull.begin(self._transport)
         self._out.put(
             frames.settings(
                 {
@@ -87,8 +87,7 @@ class Connection(Inlet):
         self._manager.http2.discard(self)
         self._transport = self._out.transport = None
         self._farewell.stop()
-        if self._lull is not None:
-            self._lull.stop()
+        self._lull.stop()
         for timer in self._timers:
             timer.cancel()
         self._patient()
@@ -174,7 +173,7 @@ class Connection(Inlet):
             return
         self._rest = data[at:]
         self._out.flush()
-        if self._unhurried and self._lull is not None:
+        if self._unhurried:
             self._lull.heard(self._unhurried)
 
     def _begin(self, data: bytes) -> int:

@@ -21,12 +21,16 @@ LULL_SECONDS: Final = 0.005
 class Lull:
     """Pauses the reading of a connection while many unimportant things come."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._since = 0.0
         self._said = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """The connection is there."""
+        self._transport = transport
         # TLS reads on into a buffer of its own while nobody reads from it, and would wake the loop as before
         limit = getattr(transport, "set_read_buffer_limits", None)
         if limit is not None:
@@ -38,15 +42,17 @@ class Lull:
         if now - self._since > WITHIN_SECONDS:
             self._since, self._said = now, 0
         self._said += number
-        if self._said >= MANY and self._timer is None:
+        if self._said >= MANY and self._timer is None and self._transport is not None:
             self._transport.pause_reading()
             self._timer = self._loop.call_later(LULL_SECONDS, self._over)
 
     def _over(self) -> None:
         self._timer = None
-        self._transport.resume_reading()
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def stop(self) -> None:
         """The connection is gone."""
+        self._transport = None
         if self._timer is not None:
             self._timer.cancel()

@@ -20,9 +20,7 @@ def apply_to_stored(faces: Faces, face: Face, body: Obj) -> Obj:
 
 
 def with_type(face: Face, stored: Obj) -> Obj:
-    """An apply of an empty spec to an object that is not there, which needs a type to be refused for the
-    rest.
-    """
+    """An apply of an empty spec as one that claims the type as well."""
     return {**stored, "spec": {"type": face.virtual.kind, **stored["spec"]}}
 
 

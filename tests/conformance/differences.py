@@ -115,6 +115,14 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         places="body.details.causes[*].message",
     ),
     Difference(
+        what="The status of a cluster that is no object is refused without the causes that name "
+        "`.status.replicas` and `.status.selector`.",
+        reason="A custom resource's come of reading its scale there. Ours is made by the API server, so the "
+        "stored kind has none.",
+        cases="validation/a status that is no object/MissionControlCluster",
+        places="body.details.causes*",
+    ),
+    Difference(
         what="A Scale of an impossible version is a conflict, one that is applied under another name is "
         "refused with 400.",
         reason="A custom resource answers 500.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.conformance.api import YAML, Api
+from tests.conformance.api import JSON_PATCH, YAML, Api
 from tests.conformance.kinds import CLUSTER, DATA_PLANE, RESTART, nested
 from tests.conformance.table import Area, case, rows
 
@@ -315,6 +315,15 @@ rows(
     },
     kinds=(CLUSTER,),
 )
+
+
+@case(VALIDATION)
+async def a_status_that_is_no_object(api: Api) -> None:
+    made = await api.create("a")
+    await api.patch({"status": "x"}, sub="status")
+    await api.patch([{"op": "add", "path": "/status", "value": [1]}], type=JSON_PATCH, sub="status")
+    await api.put({**made.body, "status": 5}, sub="status", label="written whole")
+    await api.get("a")
 
 
 def _datacenters(**members: Any) -> dict[str, Any]:
